@@ -1,0 +1,55 @@
+# Two commands do everything: `make demo` and `make test`. Only Python 3.11 or newer and make are presumed.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# A user's own exported variables (PYTHONPATH of another project) must not leak into ours.
+unexport PYTHONPATH
+
+.PHONY: help demo test lint bench integration lock clean
+
+help:            ## this text
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Stillwatch needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: requirements/core.txt pyproject.toml | $(BIN)/python
+	$(INSTALL) --require-hashes -r requirements/core.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.core
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(VENV)-integration/.installed: requirements/integration.txt $(VENV)/.dev
+	$(PYTHON) -m venv $(VENV)-integration
+	$(VENV)-integration/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/integration.txt
+	@touch $@
+
+demo: $(VENV)/.core    ## simulate a small world, scan it, write demo/results/report.html
+	$(BIN)/stillwatch demo --out demo
+
+test: $(VENV)/.dev     ## all tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev     ## style, types, the contract of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+integration: $(VENV)-integration/.installed  ## tests that start real outside parts (a LiteLLM proxy)
+	STILLWATCH_LITELLM=$(abspath $(VENV)-integration/bin/litellm) $(BIN)/python -m pytest -m integration -n 0
+
+bench: $(VENV)/.dev    ## print the tables of benchmarks/
+	$(BIN)/python -m benchmarks
+
+lock: $(VENV)/.dev     ## renew the locked requirements (versions and hashes, no address)
+	$(INSTALL) uv
+	$(BIN)/python requirements/lock.py
+
+clean:           ## remove what make made
+	rm -rf $(VENV) $(VENV)-integration demo

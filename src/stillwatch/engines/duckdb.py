@@ -1,0 +1,126 @@
+"""The embedded engine: DuckDB over Parquet files in a working folder.
+
+Every table a step makes is one Parquet file, written beside its name and then renamed, so that a killed run
+leaves no file that looks whole, and a reader can open any step's table with any tool.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlglot
+
+from stillwatch.engines.step import DriverStep, FoldStep, KernelStep, SqlStep, Step
+
+BATCH_ROWS = 16_384
+
+
+class DuckdbEngine:
+    """Runs steps with DuckDB (https://duckdb.org) in one process.
+
+    Args:
+        folder: working folder for step tables; made if missing.
+        memory_limit: DuckDB's own limit, for example "4GB"; past it DuckDB spills into `folder`.
+        threads: worker threads of DuckDB.
+    """
+
+    dialect = "duckdb"
+
+    def __init__(self, folder: Path, memory_limit: str = "4GB", threads: int = 2) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._connection = duckdb.connect(
+            config={
+                "memory_limit": memory_limit,
+                "threads": threads,
+                "temp_directory": str(folder / "spill"),
+                "preserve_insertion_order": "false",
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+            }
+        )
+        self._connection.execute("SET TimeZone = 'UTC'")
+        self._names: set[str] = set()
+
+    def attach(self, name: str, files: Sequence[Path]) -> None:
+        """Name the table that stands in these Parquet files."""
+        listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+        self._connection.execute(
+            f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM read_parquet([{listed}], union_by_name = true)'
+        )
+        self._names.add(name)
+
+    def put(self, name: str, table: pa.Table) -> None:
+        """Name a table that is in memory; it is written to the working folder like a step's."""
+        self._write(name, table.schema, table.to_batches())
+
+    def has(self, name: str) -> bool:
+        """Whether a table of that name is known."""
+        return name in self._names
+
+    def run(self, step: Step) -> None:
+        """Make the step's table from its inputs."""
+        runners: dict[type, Callable[..., None]] = {
+            SqlStep: self._run_sql,
+            KernelStep: self._run_kernel,
+            FoldStep: self._run_fold,
+            DriverStep: self._run_driver,
+        }
+        runners[type(step)](step)
+
+    def columns(self, name: str) -> list[str]:
+        """Column names of a table."""
+        return [row[0] for row in self._connection.execute(f'DESCRIBE "{name}"').fetchall()]
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A whole table in memory."""
+        return self._connection.execute(_select(name, columns)).to_arrow_table()
+
+    def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """A table in batches of at most `BATCH_ROWS` rows."""
+        # A cursor of its own: a batch reader would otherwise be cut off by the next statement.
+        cursor = self._connection.cursor()
+        cursor.execute("SET TimeZone = 'UTC'")
+        yield from cursor.execute(_select(name, columns)).to_arrow_reader(BATCH_ROWS)
+
+    def close(self) -> None:
+        """Close the connection; step files stay in the working folder."""
+        self._connection.close()
+
+    def _run_sql(self, step: SqlStep) -> None:
+        statement = sqlglot.transpile(step.sql, read="duckdb", write=self.dialect)[0]
+        target = self._folder / f"{step.output}.parquet"
+        partial = target.with_suffix(".partial")
+        escaped = str(partial).replace("'", "''")
+        self._connection.execute(f"COPY ({statement}) TO '{escaped}' (FORMAT parquet, COMPRESSION zstd)")
+        partial.replace(target)
+        self.attach(step.output, [target])
+
+    def _run_kernel(self, step: KernelStep) -> None:
+        batches = (step.kernel(batch) for batch in self.batches(step.input, step.columns))
+        self._write(step.output, step.schema, batches)
+
+    def _run_fold(self, step: FoldStep[object]) -> None:
+        state = step.start()
+        for batch in self.batches(step.input, step.columns):
+            state = step.update(state, batch)
+        self.put(step.output, step.finish(state))
+
+    def _run_driver(self, step: DriverStep) -> None:
+        self.put(step.output, step.function({name: self.table(name) for name in step.inputs}))
+
+    def _write(self, name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch] | list[pa.RecordBatch]) -> None:
+        target = self._folder / f"{name}.parquet"
+        partial = target.with_suffix(".partial")
+        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+        partial.replace(target)
+        self.attach(name, [target])
+
+
+def _select(name: str, columns: Sequence[str] | None) -> str:
+    listed = ", ".join(f'"{column}"' for column in columns) if columns is not None else "*"
+    return f'SELECT {listed} FROM "{name}"'

@@ -1,0 +1,40 @@
+"""What every engine can do."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+
+from stillwatch.engines.step import Step
+
+
+class Engine(Protocol):
+    """Holds named tables and runs steps over them."""
+
+    dialect: str
+    """SQL dialect, in sqlglot's names."""
+
+    def attach(self, name: str, files: Sequence[Path]) -> None:
+        """Name the table that stands in these Parquet files (one or more, of one schema)."""
+
+    def put(self, name: str, table: pa.Table) -> None:
+        """Name a table that is in memory."""
+
+    def has(self, name: str) -> bool:
+        """Whether a table of that name is known."""
+
+    def run(self, step: Step) -> None:
+        """Make the step's table from its inputs; a table that is there already is made anew."""
+
+    def columns(self, name: str) -> list[str]:
+        """Column names of a table."""
+
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A whole table in memory; for small ones."""
+
+    def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """A table in batches, in no stated order."""
+
+    def close(self) -> None:
+        """Let go of memory and temporary files; steps that were kept stay."""
