@@ -76,14 +76,14 @@ class DuckdbEngine:
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A whole table in memory."""
-        return self._connection.execute(_select(name, columns)).to_arrow_table()
+        return self._connection.sql(_select(name, columns)).to_arrow_table()
 
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table in batches of at most `BATCH_ROWS` rows."""
         # A cursor of its own: a batch reader would otherwise be cut off by the next statement.
         cursor = self._connection.cursor()
         cursor.execute("SET TimeZone = 'UTC'")
-        yield from cursor.execute(_select(name, columns)).to_arrow_reader(BATCH_ROWS)
+        yield from cursor.sql(_select(name, columns)).to_arrow_reader(BATCH_ROWS)
 
     def close(self) -> None:
         """Close the connection; step files stay in the working folder."""
