@@ -1,0 +1,201 @@
+"""Texts to tokens: 64-bit hashes of words, in one pass over the bytes of an Arrow string buffer.
+
+What a token is
+- a run of letters, digits and combining marks of a script that writes its words apart (Latin, Greek,
+  Cyrillic, Arabic, Hebrew, Devanagari, Hangul ...);
+- each single code point of a script that does not (Han, kana, bopomofo, Yi, Thai, Lao, Tibetan, Myanmar, Khmer);
+- nothing else: spaces, punctuation, symbols and emoji end a token and leave no other trace.
+Upper case is folded for ASCII, Latin-1, Greek, Cyrillic and full-width Latin letters. Code points are classed
+by fixed ranges of Unicode blocks (`kind_of`), not by the interpreter's Unicode tables, so that a hash means the
+same under every Python version. Bytes that are not UTF-8 end a token.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit, uint64
+
+from stillwatch.text.buffers import TextView, text_view
+from stillwatch.text.hashing import FNV_OFFSET, FNV_PRIME, mix
+
+SEPARATOR, WORD, SINGLE = 0, 1, 2
+# Folded byte of an ASCII letter or digit, 0 for the rest.
+_ASCII = np.array([ord(chr(b).lower()) if b < 0x80 and chr(b).isalnum() else 0 for b in range(256)], np.uint8)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Tokens of n texts, rows one after the other.
+
+    Attributes:
+        offsets: int64 [n + 1]; row i has the tokens offsets[i] .. offsets[i + 1].
+        hashes: uint64 [n_tokens].
+        starts: int64 [n_tokens], first byte of a token in `view.data`; empty unless spans were asked for.
+        stops: int64 [n_tokens], one past its last byte; empty likewise.
+        view: the texts.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    hashes: npt.NDArray[np.uint64]
+    starts: npt.NDArray[np.int64]
+    stops: npt.NDArray[np.int64]
+    view: TextView
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """Tokens of each text, int64 [n]."""
+        return np.diff(self.offsets)
+
+
+def tokenize(texts: pa.Array | pa.ChunkedArray | TextView, spans: bool = False) -> Tokens:
+    """Cut texts into tokens.
+
+    Args:
+        texts: Arrow strings, or a view of them; null rows have no tokens.
+        spans: whether the byte range of each token is wanted too.
+
+    Raises:
+        TypeError: the array holds something other than text.
+    """
+    view = texts if isinstance(texts, TextView) else text_view(texts)
+    # Two tokens without a separator between them need a code point of three bytes, hence at most every second
+    # byte starts a token. The memory is reserved, not touched, until tokens are written.
+    capacity = (view.n_bytes + len(view)) // 2 + 1
+    hashes = np.empty(capacity, np.uint64)
+    starts = np.empty(capacity if spans else 0, np.int64)
+    stops = np.empty(capacity if spans else 0, np.int64)
+    offsets = np.zeros(len(view) + 1, np.int64)
+    _tokenize(view.data, view.starts, view.stops, offsets, hashes, starts, stops)
+    n = int(offsets[-1])
+    return Tokens(offsets, hashes[:n].copy(), starts[:n].copy(), stops[:n].copy(), view)
+
+
+@njit(nogil=True, cache=True)
+def kind_of(cp: Any) -> Any:  # noqa: PLR0911, PLR0912 - a table of ranges reads best as one
+    """Class of a code point: 0 separator, 1 part of a word, 2 a token by itself."""
+    if cp < 0x80:
+        return WORD if (48 <= cp <= 57 or 65 <= cp <= 90 or 97 <= cp <= 122) else SEPARATOR
+    if cp < 0x0E00:
+        if cp < 0xC0:
+            return WORD if cp in (0xAA, 0xB5, 0xBA) else SEPARATOR
+        if cp in (0xD7, 0xF7, 0x37E, 0x387, 0x589, 0x58A, 0x5BE, 0x5C0, 0x5C3, 0x60C, 0x61B, 0x61F, 0x6D4):
+            return SEPARATOR
+        if 0x55A <= cp <= 0x55F or 0x66A <= cp <= 0x66D or cp in (0x964, 0x965):
+            return SEPARATOR
+        return WORD
+    if cp < 0x2000:
+        if cp < 0x10A0 or 0x1780 <= cp < 0x1800:
+            return SINGLE
+        return SEPARATOR if cp == 0x1680 else WORD
+    if cp < 0x2E80:
+        return WORD if (0x2100 <= cp < 0x2190 or 0x2C00 <= cp < 0x2E00) else SEPARATOR
+    if cp < 0xA4D0:
+        if 0x3000 <= cp < 0x3005 or 0x3008 <= cp < 0x3021 or cp == 0x3030 or 0x3036 <= cp < 0x3041:
+            return SEPARATOR
+        if cp in (0x30A0, 0x30FB) or 0x4DC0 <= cp < 0x4E00:
+            return SEPARATOR
+        return SINGLE
+    if cp < 0xD800:
+        return WORD
+    if cp < 0x10000:
+        if cp < 0xF900 or 0xFE00 <= cp < 0xFE70 or cp == 0xFEFF:
+            return SEPARATOR
+        if cp < 0xFB00 or 0xFF66 <= cp < 0xFFA0:
+            return SINGLE
+        if cp < 0xFF00 or 0xFFA0 <= cp < 0xFFE0:
+            return WORD
+        return (
+            WORD
+            if (0xFF10 <= cp <= 0xFF19 or 0xFF21 <= cp <= 0xFF3A or 0xFF41 <= cp <= 0xFF5A)
+            else SEPARATOR
+        )
+    if cp < 0x1D000 or 0x1D400 <= cp < 0x1D800 or 0x1E000 <= cp < 0x1F000:
+        return WORD
+    return SINGLE if 0x20000 <= cp < 0x40000 else SEPARATOR
+
+
+@njit(nogil=True, cache=True)
+def lower(cp: Any) -> Any:
+    """Lower case of ASCII, Latin-1, Greek, Cyrillic and full-width Latin capitals; others as they are."""
+    if cp < 0x80:
+        return cp + 32 if 65 <= cp <= 90 else cp
+    if 0xC0 <= cp <= 0xDE or 0x391 <= cp <= 0x3A9 or 0x410 <= cp <= 0x42F or 0xFF21 <= cp <= 0xFF3A:
+        return cp + 32
+    return cp + 80 if 0x400 <= cp <= 0x40F else cp
+
+
+@njit(nogil=True, cache=True)
+def decode(data: npt.NDArray[np.uint8], pos: Any, end: Any) -> tuple[Any, Any]:
+    """Code point at `pos` and its width in bytes; (0xFFFE, 1) where the bytes are not UTF-8."""
+    b0 = np.int64(data[pos])
+    if b0 < 0x80:
+        return b0, 1
+    width = 4 if b0 >= 0xF0 else (3 if b0 >= 0xE0 else 2)
+    if b0 < 0xC2 or b0 > 0xF4 or pos + width > end:
+        return 0xFFFE, 1
+    cp = b0 & (0x7F >> width)
+    for i in range(1, width):
+        b = np.int64(data[pos + i])
+        if b & 0xC0 != 0x80:
+            return 0xFFFE, 1
+        cp = (cp << 6) | (b & 0x3F)
+    return cp, width
+
+
+@njit(nogil=True, cache=True)
+def next_token(data: npt.NDArray[np.uint8], pos: Any, end: Any) -> tuple[Any, Any, Any]:
+    """The next token at or after `pos`: (hash, start, stop); start == stop when there is none."""
+    h = uint64(FNV_OFFSET)
+    start = end
+    while pos < end:
+        b = data[pos]
+        # Nearly all text is ASCII: one look-up a byte there, the ranges of Unicode only past it.
+        if b < 0x80:
+            folded = _ASCII[b]
+            if folded:
+                if start == end:
+                    start = pos
+                h = (h ^ uint64(folded)) * uint64(FNV_PRIME)
+                pos += 1
+                continue
+            if start != end:
+                return mix(h), start, pos
+            pos += 1
+            continue
+        cp, width = decode(data, pos, end)
+        kind = kind_of(cp)
+        if kind == WORD:
+            if start == end:
+                start = pos
+            h = (h ^ uint64(lower(cp))) * uint64(FNV_PRIME)
+        elif start != end:
+            return mix(h), start, pos
+        elif kind == SINGLE:
+            return mix((h ^ uint64(lower(cp))) * uint64(FNV_PRIME)), pos, pos + width
+        pos += width
+    return mix(h), start, end
+
+
+@njit(nogil=True, cache=True)
+def _tokenize(data, row_starts, row_stops, offsets, hashes, starts, stops):  # type: ignore[no-untyped-def] # noqa: PLR0913, PLR0917
+    with_spans = len(starts) > 0
+    n = 0
+    for row in range(len(row_starts)):
+        pos, end = row_starts[row], row_stops[row]
+        while pos < end:
+            h, start, stop = next_token(data, pos, end)
+            if start == stop:
+                break
+            hashes[n] = h
+            if with_spans:
+                starts[n] = start
+                stops[n] = stop
+            n += 1
+            pos = stop
+        offsets[row + 1] = n
