@@ -1,0 +1,36 @@
+"""Writing safely: what is not whole has another name, and a disk's complaint becomes an error with a remedy."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stillwatch.exchange.errors import OutputError
+
+_REMEDIES = {
+    errno.ENOSPC: "make room, or choose another folder with --out; what was complete stays and can be used",
+    errno.EDQUOT: "the quota is used up: make room, or choose another folder with --out",
+    errno.EACCES: "choose a folder that you may write to with --out",
+    errno.EPERM: "choose a folder that you may write to with --out",
+    errno.EROFS: "the file system is read-only: choose another folder with --out",
+    errno.ENOTDIR: "a part of the path is a file: choose another folder with --out",
+    errno.EEXIST: "a file stands where a folder is needed: choose another folder with --out",
+}
+
+
+def partial_of(path: Path) -> Path:
+    """The name of a file that is not whole yet."""
+    return path.with_name(path.name + ".partial")
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Turn an operating-system error while `path` is written into an `OutputError`."""
+    try:
+        yield
+    except OSError as error:
+        what = error.strerror or str(error)
+        remedy = _REMEDIES.get(
+            error.errno or 0, "check the disk and the path, or choose another folder with --out"
+        )
+        raise OutputError(f"cannot be written: {what}", remedy, file=path) from error
