@@ -1,0 +1,150 @@
+"""The kernel behind validated pairs: entity by entity, through the holders of its values, no pair stored in vain."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class Shares(NamedTuple):
+    """Who has what, in both directions, over the values of all kinds that can make pairs.
+
+    Attributes:
+        starts, values: CSR of entity -> values.
+        holder_starts, holders: CSR of value -> entities, ascending.
+        kind: kind of each value.
+        tier: first tier of rarity that counts it.
+    """
+
+    starts: Ints
+    values: Ints
+    holder_starts: Ints
+    holders: Ints
+    kind: Ints
+    tier: Ints
+
+
+class Null(NamedTuple):
+    """What is expected of a pair.
+
+    Attributes:
+        log_x: log-parameter by kind and entity (n_kinds, n_entities).
+        log_sum: ln sum of y_v^s y_v^t over the values of a tier (n_kinds, n_tiers, n_strata, n_strata).
+        log_tests: ln of the number of tiers that hold values (n_kinds,).
+        stratum: stratum of each entity (n_entities,).
+        block: dependent set of each kind, -1 for a kind that is left out (n_kinds,).
+        log_block: ln of the number of kinds in each set (n_blocks,).
+        n_blocks: number of sets.
+    """
+
+    log_x: Floats
+    log_sum: Floats
+    log_tests: Floats
+    stratum: Ints
+    block: Ints
+    log_block: Floats
+    n_blocks: int
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def poisson_bound(count: int, log_mean: float) -> float:
+    """ln of an upper bound on P(X >= count) for any Poisson-binomial X with at most this mean.
+
+    The union bound for one; for more the Poisson tail, which is above the Poisson-binomial's from mean + 1 on
+    (Hoeffding, Ann. Math. Stat. 27, 713, 1956; Anderson & Samuels 1967); 0 below that.
+    """
+    if count <= 0 or log_mean >= 0 and math.exp(min(log_mean, 700.0)) + 1 > count:
+        return 0.0
+    if count == 1:
+        return min(0.0, log_mean)
+    mean = math.exp(log_mean)
+    term, total = 1.0, 1.0
+    j = count
+    while term > 1e-17 * total:
+        j += 1
+        term *= mean / j
+        total += term
+    return min(0.0, count * log_mean - mean - math.lgamma(count + 1.0) + math.log(total))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def fisher(log_product: float, n: int) -> float:
+    """ln P(product of n independent uniform variables <= exp(log_product)) (Fisher 1932)."""
+    term, total = 1.0, 1.0
+    for i in range(1, n):
+        term *= -log_product / i
+        total += term
+    return min(0.0, log_product + math.log(total))
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _pair(counts: Ints, i: int, j: int, null: Null, by_kind: Floats) -> float:
+    """ln p of a pair from its counts (n_kinds, n_tiers); fills `by_kind`."""
+    n_kinds, n_tiers = counts.shape
+    best = np.zeros(null.n_blocks)
+    s, t = null.stratum[i], null.stratum[j]
+    for kind in range(n_kinds):
+        by_kind[kind] = 0.0
+        if null.block[kind] < 0:
+            continue
+        count = 0
+        for tier in range(n_tiers):
+            count += counts[kind, tier]
+            if count > 0:
+                log_mean = null.log_x[kind, i] + null.log_x[kind, j] + null.log_sum[kind, tier, s, t]
+                by_kind[kind] = min(by_kind[kind], poisson_bound(count, log_mean) + null.log_tests[kind])
+        block = null.block[kind]
+        best[block] = min(best[block], by_kind[kind] + null.log_block[block])
+    return fisher(best.sum(), null.n_blocks)
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def enumerate_pairs(shares: Shares, null: Null, loosest: float) -> tuple[Ints, Ints, Floats, Floats]:
+    """All pairs whose ln p is at most `loosest`.
+
+    Returns:
+        first, second (n_pairs,) with first < second; ln p (n_pairs,); ln p by kind (n_pairs, n_kinds).
+    """
+    n = shares.starts.size - 1
+    n_kinds, n_tiers = null.log_sum.shape[0], null.log_sum.shape[1]
+    counts = np.zeros((n, n_kinds, n_tiers), np.int32)
+    met = np.zeros(n, np.bool_)
+    touched = np.empty(n, np.int64)
+    by_kind = np.zeros(n_kinds)
+    capacity, size = 1024, 0
+    first, second = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
+    log_p, log_p_kind = np.empty(capacity), np.empty((capacity, n_kinds))
+    for i in range(n):
+        n_touched = 0
+        for at in range(shares.starts[i], shares.starts[i + 1]):
+            value = shares.values[at]
+            kind, tier = shares.kind[value], shares.tier[value]
+            for where in range(shares.holder_starts[value + 1] - 1, shares.holder_starts[value] - 1, -1):
+                j = shares.holders[where]
+                if j <= i:
+                    break
+                if not met[j]:
+                    met[j] = True
+                    touched[n_touched] = j
+                    n_touched += 1
+                counts[j, kind, tier] += 1
+        for at in range(n_touched):
+            j = touched[at]
+            joint = _pair(counts[j], i, j, null, by_kind)
+            met[j] = False
+            counts[j] = 0
+            if joint > loosest:
+                continue
+            if size == capacity:
+                first, second = np.concatenate((first, first)), np.concatenate((second, second))
+                log_p, log_p_kind = np.concatenate((log_p, log_p)), np.concatenate((log_p_kind, log_p_kind))
+                capacity *= 2
+            first[size], second[size], log_p[size] = i, j, joint
+            log_p_kind[size] = by_kind
+            size += 1
+    return first[:size].copy(), second[:size].copy(), log_p[:size].copy(), log_p_kind[:size].copy()

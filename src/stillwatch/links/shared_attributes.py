@@ -1,0 +1,161 @@
+"""Does a group of accounts share a value of one kind beyond chance? The group-level test of the links.
+
+For each value the number of group entities that have it is Poisson-binomial under the bipartite configuration
+model. The rarest finding is corrected for all values of the kind that could have been it, not only for those
+that turned up: a kind with a million values has one that looks rare in any group. Values too rare to ever
+give so small a p-value do not count against it (Tarone, Biometrics 46, 515, 1990).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stillwatch.links.bicm import BipartiteModel
+from stillwatch.links.incidence import Incidence
+from stillwatch.links.poisson_binomial import log_tail, log_tails
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_EXACT_DEGREE = 64
+"""Classes of values with at most so many holders are counted by their exact laws, larger ones by the bound."""
+_EXACT_CLASSES = 512
+_RANKED = 32
+"""Values whose exact tail is computed, best first by the Poisson approximation."""
+_LOG_FLOOR = -650.0
+
+
+@dataclass(frozen=True)
+class SharedValue:
+    """One value that the group shares.
+
+    Attributes:
+        value: its name.
+        holders: entities of the group that have it.
+        degree: entities that have it in the whole dataset.
+        expected: holders that the null expects in such a group.
+        log_p_single: ln P(holders or more), for this value alone.
+        log_p: the same corrected for every value of the kind.
+    """
+
+    value: str
+    holders: int
+    degree: int
+    expected: float
+    log_p_single: float
+    log_p: float
+
+
+@dataclass(frozen=True)
+class SharedAttribute:
+    """Result of the test for one kind.
+
+    Attributes:
+        kind: name of the kind.
+        log_p: natural logarithm of a valid p-value of "the group is tied by this kind"; 0 says nothing.
+        shared: values that at least two of the group have, best first, at most 32.
+        n_entities: entities of the group.
+        n_informed: those of them with any value of this kind.
+    """
+
+    kind: str
+    log_p: float
+    shared: tuple[SharedValue, ...]
+    n_entities: int
+    n_informed: int
+
+
+def shared_attribute_test(
+    group: Sequence[int] | Ints, incidence: Incidence, model: BipartiteModel
+) -> SharedAttribute:
+    """Test whether a group shares values of one kind beyond the bipartite configuration model.
+
+    Args:
+        group: numbers of the group's entities, without repeats. It must not have been chosen by this kind of
+            attribute: a group that was found by its shared values shares values.
+        incidence: who has what, for all entities.
+        model: the null fitted to `incidence`.
+
+    Returns:
+        The p-value (super-uniform under the null for a group chosen without regard to the kind) and the
+        values.
+
+    Raises:
+        ValueError: an entity twice in the group, or out of range.
+    """
+    members = np.unique(np.asarray(group, np.int64))
+    if members.size != len(group):
+        raise ValueError("an entity stands in the group twice")
+    if members.size and not (members[0] >= 0 and members[-1] < incidence.n_entities):
+        raise ValueError("the group holds an entity that the incidence does not have")
+    informed = members[incidence.entity_degrees[members] > 0]
+    held, holders = np.unique(incidence.matrix[informed].indices, return_counts=True)
+    held, holders = held[holders >= 2].astype(np.int64), holders[holders >= 2]
+    law = _GroupLaw(informed, model)
+    shared = _best_values(held, holders, law, incidence) if held.size else ()
+    log_p = min((s.log_p for s in shared), default=0.0)
+    return SharedAttribute(incidence.kind, log_p, shared, int(members.size), int(informed.size))
+
+
+@dataclass(frozen=True)
+class _GroupLaw:
+    """The laws of "holders in the group", one per class of values, made when they are asked for."""
+
+    members: Ints
+    model: BipartiteModel
+
+    def probabilities(self, value_class: int) -> Floats:
+        return self.model.probabilities(self.members, value_class)
+
+    @cached_property
+    def attainable(self) -> list[tuple[int, Floats | None]]:
+        """For classes that two members can share: their size, and ln P(j or more) for j = 2.. or None if unknown."""
+        most = np.minimum(self.model.class_degree, self.members.size)
+        order = np.argsort(-self.model.class_size, kind="stable")
+        tails: list[tuple[int, Floats | None]] = []
+        exact = 0
+        for number in order[most[order] >= 2]:
+            size, limit = int(self.model.class_size[number]), int(most[number])
+            if limit <= _EXACT_DEGREE and exact < _EXACT_CLASSES:
+                exact += 1
+                tails.append((size, log_tails(self.probabilities(int(number)), limit)[2:]))
+            else:
+                tails.append((size, None))
+        return tails
+
+    def corrected(self, log_p: float) -> float:
+        """ln of a bound on P(any value of the kind has a p-value as small as exp(log_p))."""
+        total = -np.inf
+        for size, tails in self.attainable:
+            reached = log_p
+            if tails is not None and log_p > _LOG_FLOOR:
+                below = tails[tails <= log_p * (1 - 1e-12)]
+                reached = max(float(below[0]), _LOG_FLOOR) if below.size else -np.inf
+            total = np.logaddexp(total, np.log(size) + reached)
+        # The observed value is itself one that could have been it.
+        return float(min(0.0, max(total, log_p)))
+
+
+def _best_values(held: Ints, holders: Ints, law: _GroupLaw, incidence: Incidence) -> tuple[SharedValue, ...]:
+    classes, where = np.unique(law.model.value_class[held], return_inverse=True)
+    expected = np.array([law.probabilities(int(c)).sum() for c in classes])[where.reshape(-1)]
+    surprise = holders * np.log(holders / np.maximum(expected, 1e-300)) - holders + expected
+    surprise[holders <= expected] = 0.0
+    ranked = np.lexsort((held, -surprise))[:_RANKED]
+    known: dict[tuple[int, int], tuple[float, float]] = {}
+    found = []
+    for at in ranked:
+        value, count = int(held[at]), int(holders[at])
+        key = (int(law.model.value_class[value]), count)
+        if key not in known:
+            single = log_tail(law.probabilities(key[0]), count)
+            known[key] = (single, law.corrected(single))
+        single, corrected = known[key]
+        degree = int(incidence.value_degrees[value])
+        found.append(
+            SharedValue(incidence.values[value], count, degree, float(expected[at]), single, corrected)
+        )
+    return tuple(sorted(found, key=lambda s: (s.log_p_single, s.value)))
