@@ -57,64 +57,55 @@ def _hexadecimal(byte: int) -> int:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _read_ipv6(data: NDArray[np.uint8], start: int, stop: int, groups: NDArray[np.int64]) -> bool:
-    """Fill the eight 16-bit groups (RFC 4291, section 2.2); whether the text is an address."""
+def _read_groups(data: NDArray[np.uint8], start: int, stop: int, groups: NDArray[np.int64]) -> int:
+    """Number of 16-bit groups between single colons, the last two perhaps in dotted form; -1 for garbage."""
     n = 0
-    gap = -1
     at = start
-    if stop - start >= 2 and data[at] == _COLON:
-        if data[at + 1] != _COLON:
-            return False
-        gap = 0
-        at += 2
-    while at < stop:
-        if n == 8:
-            return False
+    while True:
         end = at
-        while end < stop and data[end] != _COLON:
-            end += 1
         dotted = False
-        for i in range(at, end):
-            dotted = dotted or data[i] == _DOT
+        while end < stop and data[end] != _COLON:
+            dotted = dotted or data[end] == _DOT
+            end += 1
+        if n == 8 or (dotted and (end != stop or n == 7)):
+            return -1
         if dotted:
             tail = _read_ipv4(data, at, end)
-            if end != stop or tail < 0 or n > 6:
-                return False
-            groups[n] = tail >> 16
-            groups[n + 1] = tail & 0xFFFF
-            n += 2
-            at = stop
-            break
+            groups[n], groups[n + 1] = tail >> 16, tail & 0xFFFF
+            return n + 2 if tail >= 0 else -1
         if end == at or end - at > 4:
-            return False
+            return -1
         group = 0
         for i in range(at, end):
             digit = _hexadecimal(data[i])
             if digit < 0:
-                return False
+                return -1
             group = group * 16 + digit
         groups[n] = group
         n += 1
-        at = end
-        if at == stop:
-            break
-        at += 1
-        if at == stop:
-            return False
-        if data[at] == _COLON:
-            if gap >= 0:
-                return False
-            gap = n
-            at += 1
-    if gap < 0:
-        return n == 8
-    if n > 7:
+        if end == stop:
+            return n
+        at = end + 1
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _read_ipv6(data: NDArray[np.uint8], start: int, stop: int, groups: NDArray[np.int64]) -> bool:
+    """Fill the eight 16-bit groups (RFC 4291, section 2.2); whether the text is an address."""
+    gap = start
+    while gap + 1 < stop and not (data[gap] == _COLON and data[gap + 1] == _COLON):
+        gap += 1
+    if gap + 1 >= stop:
+        return _read_groups(data, start, stop, groups) == 8
+    tail = np.zeros(8, np.int64)
+    n_tail = _read_groups(data, gap + 2, stop, tail) if gap + 2 < stop else 0
+    n_head = _read_groups(data, start, gap, groups) if gap > start else 0
+    dotted_head = False
+    for i in range(start, gap):
+        dotted_head = dotted_head or data[i] == _DOT
+    if n_head < 0 or n_tail < 0 or n_head + n_tail > 7 or dotted_head:
         return False
-    moved = n - gap
-    for i in range(moved):
-        groups[7 - i] = groups[n - 1 - i]
-    for i in range(gap, 8 - moved):
-        groups[i] = 0
+    for i in range(n_head, 8):
+        groups[i] = tail[i - 8 + n_tail] if i >= 8 - n_tail else 0
     return True
 
 
@@ -132,13 +123,11 @@ def _read_all(
             colon = colon or data[at] == _COLON
             if data[at] == _PERCENT and zone == stop:
                 zone = at
-        address = np.int64(-1)
-        if not colon:
-            address = _read_ipv4(data, start, stop)
-        elif zone != stop - 1 and _read_ipv6(data, start, zone, groups):
+        address = _read_ipv4(data, start, stop)  # -1 where there are colons
+        if colon and zone != stop - 1 and _read_ipv6(data, start, zone, groups):
             leading = groups[0] | groups[1] | groups[2] | groups[3] | groups[4]
             if leading == 0 and groups[5] == 0xFFFF:  # IPv4-mapped, RFC 4291 section 2.5.5.2
-                address = (groups[6] << 16) | groups[7]
+                address = int((groups[6] << 16) | groups[7])
             elif leading | groups[5] | groups[6] | (groups[7] >> 1):  # not :: and not ::1
                 version[row] = _IPV6
                 site[row] = (groups[0] << 32) | (groups[1] << 16) | groups[2]
@@ -168,10 +157,11 @@ def prefixes(addresses: pa.Array) -> pa.Array:
     site = np.zeros(rows, np.int64)
     _read_all(data, offsets, version, site)
     if rows and texts.null_count:
-        version[~texts.is_valid().to_numpy(zero_copy_only=False)] = 0
-    sites, where = np.unique(np.stack([version.astype(np.int64), site]), axis=1, return_inverse=True)
-    names = pa.array([_name(int(v), int(s)) for v, s in sites.T], pa.string())
-    return names.take(pa.array(where.reshape(-1)))
+        absent = ~texts.is_valid().to_numpy(zero_copy_only=False)
+        version[absent], site[absent] = 0, 0
+    sites, where = np.unique(version.astype(np.int64) << 48 | site, return_inverse=True)
+    site_names = pa.array([_name(s >> 48, s & (1 << 48) - 1) for s in sites.tolist()], pa.string())
+    return site_names.take(pa.array(where.reshape(-1)))
 
 
 def prefix_kernel(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -80,8 +80,8 @@ def check_degrees(entity_degrees: Ints, value_degrees: Ints) -> None:
     if np.any(heads > room):
         first = int(np.argmax(heads > room))
         raise DegreeError(
-            f"the {first + 1} entities with the most values have {heads[first]} in all, but there is room for "
-            f"{room[first]}"
+            f"the {first + 1} entities with the most values have {heads[first]} in all, "
+            f"but there is room for {room[first]}"
         )
 
 

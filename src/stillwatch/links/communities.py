@@ -63,7 +63,7 @@ def split_disconnected(graph: sparse.csr_array, labels: Ints) -> Ints:
     row, column = edges.coords
     inside = (labels[row] == labels[column]) & (edges.data > 0)
     kept = sparse.csr_array((np.ones(inside.sum()), (row[inside], column[inside])), shape=graph.shape)
-    return _renumbered(connected_components(kept, directed=False)[1])
+    return _renumbered(np.asarray(connected_components(kept, directed=False)[1], np.int64))
 
 
 def _check(graph: sparse.csr_array) -> None:
@@ -73,7 +73,7 @@ def _check(graph: sparse.csr_array) -> None:
         raise ValueError("weights must be finite and not negative")
     if np.any(graph.diagonal() != 0):
         raise ValueError("the graph must have no diagonal")
-    if abs(graph - graph.T).sum() > 1e-9 * max(1.0, abs(graph).sum()):
+    if abs(graph - graph.T).sum() > 1e-9 * max(1.0, float(graph.data.sum())):
         raise ValueError("the graph must be symmetric")
 
 
@@ -106,6 +106,21 @@ def _pass(graph: sparse.csr_array, labels: Ints, resolution: float) -> Ints:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _best_community(
+    old: int, seen: Ints, linked: Floats, in_community: Floats, strength: float, resolution: float
+) -> int:
+    """The neighbouring community of the largest gain, `old` in doubt; -1 where standing alone is best."""
+    share = resolution * strength
+    slack = 1e-12 * (1 + strength)
+    best, best_gain = old, linked[old] - share * (in_community[old] - strength)
+    for community in seen:
+        gain = linked[community] - share * in_community[community]
+        if community != old and gain > best_gain + slack:
+            best, best_gain = community, gain
+    return best if best_gain >= -slack else -1
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _local_moves(
     starts: Ints, neighbours: Ints, weights: Floats, strength: Floats, labels: Ints, resolution: float
 ) -> Ints:
@@ -113,11 +128,8 @@ def _local_moves(
     n = strength.size
     labels = labels.copy()
     total = strength.sum()
-    in_community = np.zeros(n)
-    members = np.zeros(n, np.int64)
-    for u in range(n):
-        in_community[labels[u]] += strength[u]
-        members[labels[u]] += 1
+    in_community = np.bincount(labels, strength, n)
+    members = np.bincount(labels, None, n)
     empty = np.flatnonzero(members == 0)
     n_empty = empty.size
     empty = np.concatenate((empty, np.zeros(n - n_empty, np.int64)))
@@ -140,17 +152,12 @@ def _local_moves(
                     seen[n_seen] = community
                     n_seen += 1
                 linked[community] += weights[at]
-        share = resolution * strength[u] / total if total > 0 else 0.0
-        best, best_gain = old, linked[old] - share * (in_community[old] - strength[u])
-        slack = 1e-12 * (1 + strength[u])
-        for at in range(n_seen):
-            community = seen[at]
-            gain = linked[community] - share * in_community[community]
-            if community != old and gain > best_gain + slack:
-                best, best_gain = community, gain
-        if best_gain < -slack and n_empty > 0 and members[old] > 1:
-            n_empty -= 1
-            best = empty[n_empty]
+        best = _best_community(old, seen[:n_seen], linked, in_community, strength[u], resolution / total)
+        if best < 0:
+            best = old
+            if n_empty > 0 and members[old] > 1:
+                n_empty -= 1
+                best = empty[n_empty]
         for at in range(n_seen):
             linked[seen[at]] = 0.0
         if best == old:

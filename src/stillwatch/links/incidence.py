@@ -85,7 +85,7 @@ class Attributes:
 
     @classmethod
     def from_table(cls, table: pa.Table) -> "Attributes":
-        """From a table with string columns entity, kind, value (`account_attributes`); the row order is of no account."""
+        """From a table with string columns entity, kind, value (`account_attributes`), in any order."""
         entities, rows = _numbered(table.column("entity"))
         kinds = {}
         for kind in sorted(pc.unique(table.column("kind")).to_pylist()):

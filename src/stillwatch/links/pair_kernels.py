@@ -1,4 +1,4 @@
-"""The kernel behind validated pairs: entity by entity, through the holders of its values, no pair stored in vain."""
+"""The kernel behind validated pairs: entity by entity, through the holders of its values."""
 
 import math
 from typing import NamedTuple
@@ -39,7 +39,6 @@ class Null(NamedTuple):
         stratum: stratum of each entity (n_entities,).
         block: dependent set of each kind, -1 for a kind that is left out (n_kinds,).
         log_block: ln of the number of kinds in each set (n_blocks,).
-        n_blocks: number of sets.
     """
 
     log_x: Floats
@@ -48,7 +47,6 @@ class Null(NamedTuple):
     stratum: Ints
     block: Ints
     log_block: Floats
-    n_blocks: int
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
@@ -58,7 +56,7 @@ def poisson_bound(count: int, log_mean: float) -> float:
     The union bound for one; for more the Poisson tail, which is above the Poisson-binomial's from mean + 1 on
     (Hoeffding, Ann. Math. Stat. 27, 713, 1956; Anderson & Samuels 1967); 0 below that.
     """
-    if count <= 0 or log_mean >= 0 and math.exp(min(log_mean, 700.0)) + 1 > count:
+    if count <= 0 or (count > 1 and math.exp(min(log_mean, 700.0)) + 1 > count):
         return 0.0
     if count == 1:
         return min(0.0, log_mean)
@@ -73,12 +71,30 @@ def poisson_bound(count: int, log_mean: float) -> float:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
-def fisher(log_product: float, n: int) -> float:
-    """ln P(product of n independent uniform variables <= exp(log_product)) (Fisher 1932)."""
-    term, total = 1.0, 1.0
-    for i in range(1, n):
-        term *= -log_product / i
-        total += term
+def product_p_value(log_product: float, log_chance: Floats) -> float:
+    """ln of an upper bound on P(product of independent p-values <= exp(log_product)).
+
+    Fisher's product (1932), sharpened for p-values that are mostly 1: the b-th is below 1 with a probability
+    of at most exp(log_chance[b]) and super-uniform, so it is no smaller than a variable that is uniform on
+    (0, chance) with that probability and 1 otherwise. Summed over which of them are below 1. With all chances
+    1 the last term alone is Fisher's.
+    """
+    if log_product >= 0:
+        return 0.0
+    total = 0.0
+    for subset in range(1, 1 << log_chance.size):
+        chance, n = 0.0, 0
+        for b in range(log_chance.size):
+            if subset >> b & 1:
+                chance += log_chance[b]
+                n += 1
+        below = min(0.0, log_product - chance)
+        term, tail = 1.0, 1.0
+        for i in range(1, n):
+            term *= -below / i
+            tail += term
+        # Relative to exp(log_product), which may itself underflow.
+        total += tail * math.exp(min(0.0, chance - log_product))
     return min(0.0, log_product + math.log(total))
 
 
@@ -86,21 +102,26 @@ def fisher(log_product: float, n: int) -> float:
 def _pair(counts: Ints, i: int, j: int, null: Null, by_kind: Floats) -> float:
     """ln p of a pair from its counts (n_kinds, n_tiers); fills `by_kind`."""
     n_kinds, n_tiers = counts.shape
-    best = np.zeros(null.n_blocks)
+    best = np.zeros(null.log_block.size)
+    chance = np.zeros(null.log_block.size)
     s, t = null.stratum[i], null.stratum[j]
     for kind in range(n_kinds):
         by_kind[kind] = 0.0
-        if null.block[kind] < 0:
+        block = null.block[kind]
+        if block < 0:
             continue
+        both = null.log_x[kind, i] + null.log_x[kind, j]
         count = 0
         for tier in range(n_tiers):
             count += counts[kind, tier]
             if count > 0:
-                log_mean = null.log_x[kind, i] + null.log_x[kind, j] + null.log_sum[kind, tier, s, t]
-                by_kind[kind] = min(by_kind[kind], poisson_bound(count, log_mean) + null.log_tests[kind])
-        block = null.block[kind]
+                log_p = poisson_bound(count, both + null.log_sum[kind, tier, s, t])
+                by_kind[kind] = min(by_kind[kind], log_p + null.log_tests[kind])
+        chance[block] += math.exp(min(0.0, both + null.log_sum[kind, n_tiers - 1, s, t]))
         best[block] = min(best[block], by_kind[kind] + null.log_block[block])
-    return fisher(best.sum(), null.n_blocks)
+    for block in range(chance.size):
+        chance[block] = math.log(min(1.0, max(chance[block], 1e-300)))
+    return product_p_value(best.sum(), chance)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]

@@ -7,6 +7,8 @@ by the largest possible point mass 0.4688 / sigma of such a sum (Baillon, Comine
 Comput. 25, 352, 2016).
 """
 
+from typing import Any
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -47,7 +49,7 @@ def log_tail(p: Floats, k: int, budget: int = BUDGET) -> float:
     if k <= p.sum():
         return min(0.0, float(np.log(_tails(p, k)[k]))) if p.size * k <= budget else 0.0
     theta = _tilt(np.log(p) - np.log1p(-p), float(k))
-    return min(0.0, _tilted_tail(p, k, theta, budget))
+    return min(0.0, float(_tilted_tail(p, k, theta, budget)))
 
 
 def log_tails(p: Floats, k: int) -> Floats:
@@ -96,7 +98,7 @@ def _tilt(logit: Floats, k: float) -> float:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _tilted_tail(p: Floats, k: int, theta: float, budget: int) -> float:
+def _tilted_tail(p: Floats, k: int, theta: float, budget: int) -> Any:
     cumulant = 0.0
     variance = 0.0
     tilted = np.empty(p.size)
@@ -110,7 +112,7 @@ def _tilted_tail(p: Floats, k: int, theta: float, budget: int) -> float:
     sigma = np.sqrt(variance)
     chernoff = cumulant - theta * k
     # Beyond `width` counts above k the weight exp(-theta (j - k)) or the law itself is negligible.
-    width = min(float(p.size - k), min(45 / max(theta, 1e-9), 10 * sigma + 40))
+    width = min(float(p.size - k), 45 / max(theta, 1e-9), 10 * sigma + 40)
     top_count = k + int(width) + 1
     if float(p.size) * top_count > budget:
         sharper = np.log(_POINT_MASS / (sigma * -np.expm1(-theta))) if sigma > 0 else 0.0

@@ -21,7 +21,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 _EXACT_DEGREE = 64
-"""Classes of values with at most so many holders are counted by their exact laws, larger ones by the bound."""
+"""Values with at most so many holders are counted by their exact laws, others by the bound."""
 _EXACT_CLASSES = 512
 _RANKED = 32
 """Values whose exact tail is computed, best first by the Poisson approximation."""
@@ -92,8 +92,8 @@ def shared_attribute_test(
     if members.size and not (members[0] >= 0 and members[-1] < incidence.n_entities):
         raise ValueError("the group holds an entity that the incidence does not have")
     informed = members[incidence.entity_degrees[members] > 0]
-    held, holders = np.unique(incidence.matrix[informed].indices, return_counts=True)
-    held, holders = held[holders >= 2].astype(np.int64), holders[holders >= 2]
+    held, holders = np.unique(incidence.matrix[informed].indices.astype(np.int64), return_counts=True)
+    held, holders = held[holders >= 2], holders[holders >= 2].astype(np.int64)
     law = _GroupLaw(informed, model)
     shared = _best_values(held, holders, law, incidence) if held.size else ()
     log_p = min((s.log_p for s in shared), default=0.0)
@@ -112,7 +112,7 @@ class _GroupLaw:
 
     @cached_property
     def attainable(self) -> list[tuple[int, Floats | None]]:
-        """For classes that two members can share: their size, and ln P(j or more) for j = 2.. or None if unknown."""
+        """For classes that two members can share: size, and ln P(j or more) for j = 2.. (None: unknown)."""
         most = np.minimum(self.model.class_degree, self.members.size)
         order = np.argsort(-self.model.class_size, kind="stable")
         tails: list[tuple[int, Floats | None]] = []

@@ -1,4 +1,4 @@
-"""The links as steps of a scan: what accounts share, which pairs are tied beyond chance, and their communities."""
+"""The links as steps of a scan: what accounts share, which pairs are tied, and communities."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -10,7 +10,7 @@ from scipy import sparse
 from stillwatch.engines.step import DriverStep, Step
 from stillwatch.links.attributes import attribute_steps
 from stillwatch.links.bicm import BipartiteModel, fit_bicm
-from stillwatch.links.communities import communities
+from stillwatch.links.communities import communities, split_disconnected
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.settings import LinkSettings
 from stillwatch.links.validated import validated_links
@@ -26,7 +26,11 @@ LINKS_SCHEMA = pa.schema(
     ]
 )
 COMMUNITIES_SCHEMA = pa.schema(
-    [pa.field("entity", pa.string(), nullable=False), pa.field("community", pa.int64(), nullable=False)]
+    [
+        pa.field("entity", pa.string(), nullable=False),
+        pa.field("community", pa.int64(), nullable=False),
+        pa.field("component", pa.int64(), nullable=False),
+    ]
 )
 
 
@@ -36,7 +40,8 @@ def link_steps(settings: LinkSettings | None = None) -> list[Step]:
     Makes the tables of `attribute_steps`, then:
         links: entity_a < entity_b, kind, values (shared, under the cap), log10_p (of the kind), log10_p_pair
             (over all kinds); one row per validated pair and kind that it shares.
-        communities: entity, community (from 0, by first entity); entities without a link are not in it.
+        communities: entity, community, component (connected), both numbered from 0 by first entity; entities
+            without a link are not in it.
     """
     settings = settings or LinkSettings()
     return [
@@ -104,5 +109,9 @@ def _communities(tables: Mapping[str, pa.Table], settings: LinkSettings) -> pa.T
     graph = sparse.csr_array(
         (np.tile(weight, 2), (np.concatenate([i, j]), np.concatenate([j, i]))), shape=(names.size, names.size)
     )
-    labels = communities(graph, settings.resolution)
-    return pa.table({"entity": names.tolist(), "community": labels}, schema=COMMUNITIES_SCHEMA)
+    columns = {
+        "entity": names.tolist(),
+        "community": communities(graph, settings.resolution),
+        "component": split_disconnected(graph, np.zeros(names.size, np.int64)),
+    }
+    return pa.table(columns, schema=COMMUNITIES_SCHEMA)

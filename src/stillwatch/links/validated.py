@@ -7,6 +7,7 @@ tiers of rarity and over several kinds; docs/links.md tells what the null is.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ Floats = NDArray[np.float64]
 
 TIERS = (2, 10, 50)
 """A value counts from the first tier on that holds its degree; the last tier is the cap."""
+
+MAX_SETS = 10
+"""Most independent sets of kinds; a pair costs 2^sets operations."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def validated_links(
 
     Per kind: the count of shared values at each tier of rarity against an upper bound of its Poisson-binomial
     tail, corrected for the number of tiers. Over kinds: the best of each dependent set (corrected for its
-    size), then Fisher's product over the sets, which the null takes as independent given the degrees. Over
+    size), then the product over the sets, which the null takes as independent given the degrees. Over
     pairs: Benjamini-Hochberg among all n (n - 1) / 2.
 
     Args:
@@ -70,7 +74,7 @@ def validated_links(
     kinds = tuple(sorted(attributes.kinds))
     shares, sharing = _shares(attributes, kinds, settings.cap)
     null = _null(attributes, models, kinds, settings)
-    if not sharing or not null.n_blocks:
+    if not sharing or not null.log_block.size:
         nothing, empty = np.zeros(0, np.int64), np.zeros(0)
         return ValidatedPairs(nothing, nothing, empty, kinds, np.zeros((0, len(kinds))), n_tested)
     # No pair above this can pass: at most `sharing` of them have a p-value below 1.
@@ -83,7 +87,7 @@ def validated_links(
 
 
 def _benjamini_hochberg(log_p: Floats, n_tested: int, fdr: float) -> NDArray[np.bool_]:
-    """Which of the smallest p-values of `n_tested` pass (Benjamini & Hochberg, J. R. Stat. Soc. B 57, 289, 1995)."""
+    """Which of the smallest p-values of `n_tested` pass (Benjamini & Hochberg 1995)."""
     ordered = np.sort(log_p)
     line = np.log(fdr) + np.log(np.arange(1, ordered.size + 1)) - np.log(n_tested)
     below = np.flatnonzero(ordered <= line)
@@ -95,8 +99,10 @@ def _tiers(cap: int) -> Ints:
 
 
 def _shares(attributes: Attributes, kinds: tuple[str, ...], cap: int) -> tuple[Shares, int]:
-    """All kinds side by side without the values that make no pair, and an upper bound on the pairs that share."""
-    blocks, kind_of, tier_of = [], [], []
+    """All kinds side by side without the values that make no pair; a bound on the pairs that share."""
+    n = len(attributes.entities)
+    blocks: list[Any] = [sparse.csr_array((n, 0), dtype=np.int32)]
+    kind_of, tier_of = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     sharing = 0
     for number, kind in enumerate(kinds):
         incidence = attributes.kinds[kind]
@@ -106,21 +112,16 @@ def _shares(attributes: Attributes, kinds: tuple[str, ...], cap: int) -> tuple[S
         blocks.append(incidence.matrix[:, keep])
         kind_of.append(np.full(keep.size, number))
         tier_of.append(np.searchsorted(_tiers(cap), degrees[keep]))
-    if not blocks:
-        blocks = [sparse.csr_array((len(attributes.entities), 0), dtype=np.int32)]
     matrix = sparse.csr_array(sparse.hstack(blocks, format="csr"))
     holders = matrix.T.tocsr()
     holders.sort_indices()
-    joined = np.concatenate([*kind_of, np.zeros(0, np.int64)]).astype(np.int64)
-    tiers = np.concatenate([*tier_of, np.zeros(0, np.int64)]).astype(np.int64)
-    pointers = matrix.indptr.astype(np.int64), holders.indptr.astype(np.int64)
     shares = Shares(
-        pointers[0],
+        matrix.indptr.astype(np.int64),
         matrix.indices.astype(np.int64),
-        pointers[1],
+        holders.indptr.astype(np.int64),
         holders.indices.astype(np.int64),
-        joined,
-        tiers,
+        np.concatenate(kind_of),
+        np.concatenate(tier_of),
     )
     return shares, sharing
 
@@ -155,15 +156,13 @@ def _null(
         log_tests[number] = np.log(
             max(1, len(np.unique(counted[(counted < tiers.size) & (model.class_degree >= 2)])))
         )
-    block, log_block, n_blocks = _blocks(kinds, attributes, settings)
+    block, log_block = _blocks(kinds, attributes, settings)
     stratum = models[kinds[0]].stratum if kinds else np.zeros(len(attributes.entities), np.int64)
-    return Null(log_x, log_sum, log_tests, stratum, block, log_block, n_blocks)
+    return Null(log_x, log_sum, log_tests, stratum, block, log_block)
 
 
-def _blocks(
-    kinds: tuple[str, ...], attributes: Attributes, settings: LinkSettings
-) -> tuple[Ints, Floats, int]:
-    """Dependent set of each kind, ln of the set's size, number of sets; kinds that can make no pair are left out."""
+def _blocks(kinds: tuple[str, ...], attributes: Attributes, settings: LinkSettings) -> tuple[Ints, Floats]:
+    """Dependent set of each kind (-1: it can make no pair), and ln of the size of each set."""
     names: list[str] = []
     of_kind = np.full(len(kinds), -1, np.int64)
     for number, kind in enumerate(kinds):
@@ -175,4 +174,6 @@ def _blocks(
             names.append(name)
         of_kind[number] = names.index(name)
     sizes = np.bincount(of_kind[of_kind >= 0], minlength=len(names))
-    return of_kind, np.log(np.maximum(sizes, 1)), len(names)
+    if len(names) > MAX_SETS:
+        raise ValueError(f"{len(names)} independent kinds of attribute: at most {MAX_SETS} can be combined")
+    return of_kind, np.log(np.maximum(sizes, 1))
