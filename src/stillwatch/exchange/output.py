@@ -1,4 +1,4 @@
-"""Writing safely: what is not whole has another name, and a disk's complaint becomes an error with a remedy."""
+"""Writing safely: what is not whole has another name, a disk's complaint becomes an error with a remedy."""
 
 import errno
 from collections.abc import Iterator

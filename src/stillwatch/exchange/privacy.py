@@ -1,7 +1,7 @@
 """Identifiers become keyed hashes before they are stored; text can be dropped.
 
-The hash is HMAC-SHA256 (RFC 2104, FIPS 180-4), cut to 128 bits: with one key the same identifier always gives the
-same hash, and without the key nobody can try out e-mail domains or card fingerprints until one matches.
+The hash is HMAC-SHA256 (RFC 2104, FIPS 180-4), cut to 128 bits: with one key the same identifier always gives
+the same hash, and without the key nobody can try out e-mail domains or card fingerprints until one matches.
 """
 
 import hashlib
@@ -130,18 +130,15 @@ def _made(path: Path) -> bytes | None:
     """A new key file's key, or None where the file is there already."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = secrets.token_bytes(_KEY_BYTES)
-    # Written aside and linked: a second process never sees a file that holds half a key.
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return None
     try:
         os.write(descriptor, key.hex().encode() + b"\n")
         os.fsync(descriptor)
-        os.link(partial, path)
-    except FileExistsError:
-        return None
     finally:
         os.close(descriptor)
-        partial.unlink()
     return key
 
 
@@ -160,7 +157,7 @@ def _read(path: Path) -> bytes:
     if len(key) < 16:
         raise UnreadableInputError(
             "this is no key file: 32 to 64 hexadecimal digits are expected",
-            "restore it from a copy, or delete it to get a new key (hashes made with the old one no longer match)",
+            "restore it from a copy; without it delete it, and import the logs again under the new key",
             file=path,
         )
     return key

@@ -111,7 +111,9 @@ def _row_bytes(column: Values) -> npt.NDArray[np.int64]:
         if not len(words):
             return np.zeros(len(column), np.int64)
         picked = pc.fill_null(column.indices, 0).to_numpy(zero_copy_only=False)
-        return words[picked]
+        sizes_of_rows: npt.NDArray[np.int64] = words[picked]
+        return sizes_of_rows
     if any(matches(column.type) for matches in _STRINGS):
-        return pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+        lengths = pc.fill_null(pc.binary_length(column), 0)
+        return np.asarray(lengths, np.int64)
     return np.zeros(len(column), np.int64)

@@ -44,6 +44,7 @@ NUL = Reason(
 TOO_LONG = Reason("name too long", "check that the column holds the name and not a text or a whole document")
 DUPLICATE = Reason("duplicate id", "the first row with this id is used; give each row an id of its own")
 UNREADABLE = Reason("unreadable row", "write the row again; the rows before and after it are used")
+BROKEN = Reason("unreadable file or part", "write or copy the file again; whatever else can be read is used")
 
 REASONS: tuple[Reason, ...] = (
     MISSING,
@@ -63,6 +64,7 @@ REASONS: tuple[Reason, ...] = (
     TOO_LONG,
     DUPLICATE,
     UNREADABLE,
+    BROKEN,
 )
 
 

@@ -60,11 +60,11 @@ def _microseconds(source: pa.Array) -> npt.NDArray[np.int64]:
     kind = source.type
     if pa.types.is_date32(kind):
         days = pc.fill_null(source.cast(pa.int32()), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-        return np.clip(days, -(10**7), 10**7) * 86_400_000_000
+        return np.asarray(np.clip(days, -(10**7), 10**7) * 86_400_000_000, np.int64)
     unit = "ms" if pa.types.is_date64(kind) else kind.unit
     ticks: npt.NDArray[np.int64] = pc.fill_null(source.cast(pa.int64()), 0).to_numpy(zero_copy_only=False)
     if unit == "ns":
-        return ticks // 1000
+        return np.asarray(ticks // 1000, np.int64)
     scale = _PER_UNIT[unit]
     clipped: npt.NDArray[np.int64] = np.clip(ticks, -_FAR // scale, _FAR // scale) * scale
     return clipped

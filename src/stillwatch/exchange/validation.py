@@ -40,8 +40,8 @@ class Validated:
 def validate(raw: RawBatch, schema: TableSchema, rules: ValidationRules) -> Validated:
     """Check and convert a batch; never raises because of what the rows hold.
 
-    A row is unfit because of the first of its columns, in the schema's order, that does not fit. A column of a
-    batch must hold less than 2 GiB after its texts are cut (`RawBatch.bounded`).
+    A row is unfit because of the first of its columns, in the schema's order, that does not fit. A column
+    of a batch must hold less than 2 GiB after its texts are cut (`RawBatch.bounded`).
 
     Args:
         raw: rows of one file.

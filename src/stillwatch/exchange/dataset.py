@@ -1,0 +1,271 @@
+"""Dataset folders: which files there are, what they lack, and their rows in batches of bounded memory."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stillwatch.exchange.errors import UnreadableInputError
+from stillwatch.exchange.raw import MAX_BATCH_BYTES, RawBatch
+from stillwatch.exchange.schema import TableSchema
+from stillwatch.exchange.tables import ACCOUNTS, EXCHANGES, LABELS, RELEASES
+from stillwatch.exchange.writer import INCOMPLETE
+
+BATCH_ROWS = 16_384
+_BUFFER_BYTES = 1 << 20
+
+
+class OnBroken(StrEnum):
+    """What to do about a file that is truncated or broken."""
+
+    SKIP = "skip"
+    ERROR = "error"
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A file, or some rows of it, that cannot be read.
+
+    Attributes:
+        file: name as it is shown.
+        first_row: 1-based; 1 for a whole file.
+        rows: how many rows; None where nobody can know.
+        what: what was wrong.
+    """
+
+    file: str
+    first_row: int
+    rows: int | None
+    what: str
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """One readable Parquet file of a dataset.
+
+    Attributes:
+        path: where it is.
+        name: how it is shown: relative to the dataset folder.
+        rows: its rows.
+        schema: its Arrow schema.
+    """
+
+    path: Path
+    name: str
+    rows: int
+    schema: pa.Schema
+
+    def batches(self, table: TableSchema, report: Callable[[Broken], None]) -> Iterator[RawBatch]:
+        """The rows of the columns that `table` knows.
+
+        A row group that turns out to be broken is reported from its first unread row on, and the next one is
+        read.
+        """
+        columns = [name for name in dict.fromkeys(self.schema.names) if name in table.names]
+        first_row = 1
+        with _opened(self.path, _spread_by_dictionary(self.path, columns)) as file:
+            for group in range(file.num_row_groups):
+                group_rows = file.metadata.row_group(group).num_rows
+                read = 0
+                try:
+                    batches = file.iter_batches(_batch_rows(file, group), row_groups=[group], columns=columns)
+                    for batch in batches:
+                        yield from RawBatch.from_arrow(batch, self.name, first_row + read).bounded()
+                        read += batch.num_rows
+                except (pa.ArrowException, OSError) as error:
+                    report(Broken(self.name, first_row + read, group_rows - read, _first_line(error)))
+                first_row += group_rows
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset folder.
+
+    Attributes:
+        folder: where it is.
+        exchanges: its readable files of exchanges, by name.
+        accounts: its accounts table, if there is one.
+        releases: its releases table, if there is one.
+        has_labels: whether it is a laboratory world with labels (which no scan reads).
+        broken: files that cannot be read.
+        unfinished: whether the run that wrote it was killed, so that rows may be missing.
+    """
+
+    folder: Path
+    exchanges: tuple[TableFile, ...]
+    accounts: TableFile | None
+    releases: TableFile | None
+    has_labels: bool
+    broken: tuple[Broken, ...]
+    unfinished: bool
+
+    @property
+    def rows(self) -> int:
+        """Exchanges in all readable files."""
+        return sum(file.rows for file in self.exchanges)
+
+    @property
+    def extra_columns(self) -> list[str]:
+        """Columns of the exchanges that no stage knows; they are ignored."""
+        found = dict.fromkeys(name for file in self.exchanges for name in file.schema.names)
+        return [name for name in found if name not in EXCHANGES.names]
+
+    @property
+    def missing_columns(self) -> list[str]:
+        """Optional columns that no file of exchanges has; they are taken as null."""
+        found = {name for file in self.exchanges for name in file.schema.names}
+        return [name for name in EXCHANGES.names if name not in found]
+
+    def batches(self, report: Callable[[Broken], None] = lambda broken: None) -> Iterator[RawBatch]:
+        """All exchanges, file by file, at most `BATCH_ROWS` rows and about 64 MB of text at a time.
+
+        Args:
+            report: told of row groups that turn out to be broken.
+        """
+        for file in self.exchanges:
+            yield from file.batches(EXCHANGES, report)
+
+
+def open_dataset(path: Path, on_broken: OnBroken = OnBroken.SKIP) -> Dataset:
+    """Look at a dataset folder (or at one Parquet file of exchanges); rows are not read yet.
+
+    Args:
+        path: folder with `exchanges/*.parquet` or `exchanges.parquet`.
+        on_broken: whether truncated files are left out (and told in `Dataset.broken`) or an error.
+
+    Raises:
+        UnreadableInputError: there is nothing to read, or a required column is missing.
+    """
+    if not path.exists():
+        raise UnreadableInputError("there is no such file or folder", "check the path", file=path)
+    folder = path if path.is_dir() else path.parent
+    broken: list[Broken] = []
+    files = [_open_file(file, folder, broken) for file in _exchange_files(path)]
+    side = {
+        table.name: _side_table(folder / f"{table.name}.parquet", folder, broken) if path.is_dir() else None
+        for table in (ACCOUNTS, RELEASES)
+    }
+    if broken and on_broken is OnBroken.ERROR:
+        raise UnreadableInputError(
+            f"the file cannot be read: {broken[0].what}",
+            "write it again, or leave broken files out with --on-broken skip",
+            file=folder / broken[0].file,
+        )
+    readable = tuple(file for file in files if file is not None)
+    if not readable:
+        raise UnreadableInputError(
+            f"none of the {len(files)} files of exchanges can be read: {broken[0].what}",
+            "write or copy them again; a Parquet file is only whole when its writer has closed it",
+            file=path,
+        )
+    for table, found in ((EXCHANGES, readable), (ACCOUNTS, side["accounts"]), (RELEASES, side["releases"])):
+        for file in found if isinstance(found, tuple) else (found,):
+            _require_columns(file, table)
+    return Dataset(
+        folder,
+        readable,
+        side["accounts"],
+        side["releases"],
+        has_labels=(folder / f"{LABELS.name}.parquet").exists(),
+        broken=tuple(broken),
+        unfinished=(folder / EXCHANGES.name / INCOMPLETE).exists(),
+    )
+
+
+def _exchange_files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    single, parts = path / "exchanges.parquet", path / "exchanges"
+    found = sorted(parts.rglob("*.parquet")) if parts.is_dir() else []
+    if single.is_file() and found:
+        raise UnreadableInputError(
+            "there are both exchanges.parquet and a folder exchanges/ with files",
+            "keep one of them, otherwise exchanges may count twice",
+            file=path,
+        )
+    if single.is_file():
+        return [single]
+    if found:
+        return found
+    partial = sorted(parts.rglob("*.partial")) if parts.is_dir() else []
+    if partial:
+        raise UnreadableInputError(
+            f"there is no whole file of exchanges, only {partial[0].name}",
+            "the run that wrote it was stopped; run it again",
+            file=path,
+        )
+    raise UnreadableInputError(
+        "this is no dataset: there is neither exchanges.parquet nor exchanges/*.parquet",
+        "name a dataset folder, or turn logs into one with `stillwatch import LOGS --out FOLDER`",
+        file=path,
+    )
+
+
+def _open_file(path: Path, folder: Path, broken: list[Broken]) -> TableFile | None:
+    name = path.relative_to(folder).as_posix()
+    try:
+        with _opened(path) as file:
+            return TableFile(path, name, file.metadata.num_rows, file.schema_arrow)
+    except PermissionError as error:
+        raise UnreadableInputError(
+            "the file may not be read", "give yourself the right to read it", file=path
+        ) from error
+    except (pa.ArrowException, OSError) as error:
+        size = path.stat().st_size
+        what = "the file is empty" if size == 0 else f"truncated or no Parquet file ({_first_line(error)})"
+        broken.append(Broken(name, 1, None, what))
+        return None
+
+
+def _side_table(path: Path, folder: Path, broken: list[Broken]) -> TableFile | None:
+    return _open_file(path, folder, broken) if path.is_file() else None
+
+
+def _require_columns(file: TableFile | None, table: TableSchema) -> None:
+    if file is None:
+        return
+    missing = [name for name in table.required if name not in file.schema.names]
+    if missing:
+        there = ", ".join(file.schema.names[:40]) or "none"
+        raise UnreadableInputError(
+            f"required columns are missing: {', '.join(missing)}; there are: {there}",
+            "rename or add them as docs/data.md says; a log of another form is read by `stillwatch import`",
+            file=file.path,
+        )
+
+
+def _opened(path: Path, as_dictionary: list[str] | None = None) -> pq.ParquetFile:
+    # Pages are read through a small buffer: a row group may be larger than the memory.
+    return pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False, read_dictionary=as_dictionary)
+
+
+def _batch_rows(file: pq.ParquetFile, group: int) -> int:
+    meta = file.metadata.row_group(group)
+    bytes_per_row: int = max(meta.total_byte_size // max(meta.num_rows, 1), 1)
+    return max(1, min(BATCH_ROWS, MAX_BATCH_BYTES // bytes_per_row))
+
+
+def _spread_by_dictionary(path: Path, columns: list[str]) -> list[str]:
+    """Columns of which a batch could be far larger than its part of the file.
+
+    One long text, named by every row of a dictionary page, fills the memory when it is decoded; such columns
+    are left as dictionaries until their batch has been cut into pieces.
+    """
+    found = set()
+    with _opened(path) as file:
+        for group in range(file.num_row_groups):
+            meta = file.metadata.row_group(group)
+            for index in range(meta.num_columns):
+                chunk = meta.column(index)
+                longest = chunk.total_uncompressed_size
+                words = chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page
+                if words and longest * min(BATCH_ROWS, meta.num_rows) > 16 * MAX_BATCH_BYTES:
+                    found.add(chunk.path_in_schema)
+    return [name for name in columns if name in found]
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
