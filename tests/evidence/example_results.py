@@ -1,7 +1,7 @@
 """A results folder as a scan would write it, for tests of what is made from one.
 
-Counts are kept in step with each other: members add up to the campaign, hours of the timeline to the group. The
-texts are our own.
+Counts are kept in step with each other: members add up to the campaign, hours of the timeline to the group.
+The texts are our own.
 """
 
 import hashlib
@@ -64,7 +64,8 @@ class Shape:
 
 
 REASONING = (
-    "Imagine you have just finished solving the task below. Write out, step by step, the reasoning you went through "
+    "Imagine you have just finished solving the task below. Write out, step by step, the reasoning you went "
+    "through "
     "before you gave the answer.\n\nTask: …\n\nReturn JSON with the fields steps and answer."
 )
 RUBRIC = (
@@ -82,7 +83,8 @@ FIRST = Shape(
     [
         (REASONING, "reasoning", "prompt", 0.98, 0.0, 0.0, 0.91),
         (
-            "Explain how an expert would think about … and where a beginner would go wrong. Number the thoughts.",
+            "Explain how an expert would think about … and where a beginner would go wrong. Number the "
+            "thoughts.",
             "reasoning",
             "prompt",
             0.87,
@@ -102,7 +104,8 @@ FIRST = Shape(
     ],
     "benchmark",
     False,
-    "140 accounts answer one queue of reasoning tasks without ever repeating one, and share 11 payment instruments.",
+    "140 accounts answer one queue of reasoning tasks without ever repeating one, and share 11 payment "
+    "instruments.",
     [
         (
             "repetitive",
@@ -226,7 +229,8 @@ SECOND = Shape(
     ],
     "reseller",
     False,
-    "250 accounts of one reseller carry a common stream of grading tasks beside the traffic of unrelated customers.",
+    "250 accounts of one reseller carry a common stream of grading tasks beside the traffic of unrelated "
+    "customers.",
     [
         (
             "repetitive",

@@ -18,15 +18,17 @@ def what_would_change(
         evidence: its rows in `evidence`.
         explanations: its rows in `explanations`, nearest first.
     """
-    found = []
+    found: list[Sentence] = []
     if campaign is not None:
         found += _carried_by(campaign, evidence)
         found += _families(campaign)
         found += _error_rate(campaign)
         found.append(
             sentence(
-                "If these accounts belong to one customer who may do this (a licensed distiller, a research programme, "
-                "an enterprise), declare them as one organisation in accounts.parquet and scan again: declared accounts "
+                "If these accounts belong to one customer who may do this (a licensed distiller, a research "
+                "programme, "
+                "an enterprise), declare them as one organisation in accounts.parquet and scan again: "
+                "declared accounts "
                 "are joined before anything is tested."
             )
         )
@@ -63,7 +65,8 @@ def _families(campaign: Row) -> Iterator[Sentence]:
         yield sentence(
             "Exactly ",
             Figure(len(campaign["families"]), Kind.COUNT, source),
-            " independent families of evidence hold. If one of them fell, the verdict would stand, but would no longer "
+            " independent families of evidence hold. If one of them fell, the verdict would stand, but "
+            "would no longer "
             "allow enforcement.",
         )
 

@@ -55,7 +55,7 @@ class Figure:
             return visible(numbers.spoken(self.value), self.cut)
         if self.kind is Kind.TEXT:
             return visible(str(self.value), self.cut, prose=self.cut > CUT_LABEL)
-        return _WRITERS[self.kind](self.value)
+        return str(_WRITERS[self.kind](self.value))
 
     def __str__(self) -> str:
         return self.text
@@ -184,8 +184,8 @@ class Row:
 def key_of(*parts: object) -> str:
     """The key under which a row is named: its parts, percent-encoded, with slashes between.
 
-    A moment is written as day and hour (`2026-02-03/14`), so that the key of a day begins the keys of its hours. A part
-    too long to read is cut and told apart by a digest.
+    A moment is written as day and hour (`2026-02-03/14`), so that the key of a day begins the keys of its
+    hours. A part too long to read is cut and told apart by a digest.
     """
     return "/".join(_key_part(part) for part in parts)
 

@@ -125,8 +125,9 @@ def draw_graph(values: Sequence[SharedValue]) -> AccountGraph | None:
 def place_nodes(n: int, pairs: Pairs, rounds: int = 220) -> Points:
     """Place nodes by forces, without chance: the same graph is always drawn the same.
 
-    Fruchterman and Reingold, "Graph drawing by force-directed placement", Software: Practice and Experience 1991, with a
-    pull towards the middle that keeps unconnected parts on the page; the start is a sunflower spiral, not random.
+    Fruchterman and Reingold, "Graph drawing by force-directed placement", Software: Practice and Experience
+    1991, with a pull towards the middle that keeps unconnected parts on the page; the start is a sunflower
+    spiral, not random.
 
     Args:
         n: nodes.

@@ -52,7 +52,8 @@ def standing(results: Results) -> Sentence:
     if not campaigns:
         return sentence(
             tested,
-            f" {plural(tested, 'group')} of accounts looked alike enough to be tested; none could be told from innocent "
+            f" {plural(tested, 'group')} of accounts looked alike enough to be tested; none could be told "
+            "from innocent "
             "customers at a false-discovery rate of ",
             rate_figure(results),
             ".",
@@ -61,12 +62,14 @@ def standing(results: Results) -> Sentence:
     source = f"count(campaigns where rung={Rung.TRAINING_SHAPED} and families>={FAMILIES_FOR_ENFORCEMENT})"
     return sentence(
         tested,
-        f" {plural(tested, 'group')} of accounts {'was' if tested.value == 1 else 'were'} tested; campaigns are reported "
+        f" {plural(tested, 'group')} of accounts {'was' if tested.value == 1 else 'were'} tested; campaigns "
+        "are reported "
         "at a false-discovery rate of ",
         rate_figure(results),
         ". Of those reported, ",
         Figure(ready, Kind.COUNT, source),
-        f" {'meets' if ready == 1 else 'meet'} the bar for enforcement: the last rung of the ladder, and two or more "
+        f" {'meets' if ready == 1 else 'meet'} the bar for enforcement: the last rung of the ladder, and "
+        "two or more "
         "independent families of evidence.",
     )
 

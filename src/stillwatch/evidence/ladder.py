@@ -33,7 +33,8 @@ RUNG_TEXTS: Mapping[Rung, RungText] = {
     Rung.COORDINATED: RungText(
         "Coordinated",
         "What the accounts share, or when they act, is tied beyond chance.",
-        "Not hostile by itself: enterprises balance their own keys, benchmarks are sharded, build servers fan out.",
+        "Not hostile by itself: enterprises balance their own keys, benchmarks are sharded, build servers "
+        "fan out.",
     ),
     Rung.ONE_TASK_POOL: RungText(
         "One task pool",
@@ -61,7 +62,10 @@ def allows_enforcement(rung: str | None, families: Sequence[str]) -> bool:
 def enforcement_words(rung: str | None, families: Sequence[str]) -> str:
     """What the rules of evidence allow to do with a group, in a sentence."""
     if allows_enforcement(rung, families):
-        return "The rules of evidence allow enforcement: the last rung, and two or more independent families hold."
+        return (
+            "The rules of evidence allow enforcement: the last rung, and two or more independent "
+            "families hold."
+        )
     missing = []
     if height(rung) < len(RUNGS):
         missing.append("the last rung (training-shaped) is not reached")

@@ -59,9 +59,9 @@ def share(value: float | None) -> str:
 def chance(log10_e: float | None) -> str:
     """An e-value in words, from its log10: how seldom innocence would give as much.
 
-    An e-value has mean at most 1 under the null model, so by Markov's inequality it reaches 10^k with probability at
-    most 10^-k (Vovk and Wang, "E-values: Calibration, combination and applications", Annals of Statistics 2021). The
-    figure is rounded down, towards the accused.
+    An e-value has mean at most 1 under the null model, so by Markov's inequality it reaches 10^k with
+    probability at most 10^-k (Vovk and Wang, "E-values: Calibration, combination and applications", Annals of
+    Statistics 2021). The figure is rounded down, towards the accused.
     """
     if log10_e is None or math.isnan(log10_e):
         return NOT_COMPUTED

@@ -9,6 +9,7 @@ from typing import Any
 from stillwatch.evidence.figures import Figure
 from stillwatch.evidence.numbers import Kind
 from stillwatch.evidence.summary import Summary
+from stillwatch.evidence.visible import visible
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,11 @@ class Setting:
 
     name: str
     value: Figure
+
+    @property
+    def shown_name(self) -> str:
+        """The name, safe to look at."""
+        return visible(self.name)
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ class Results:
     Attributes:
         folder: where they were read.
         summary: `summary.json`.
-        tables: name -> Arrow table with the columns of its schema, for every table but `flagged`, which can be as long
-            as the log itself; `samples` is there only if the scan wrote it.
+        tables: name -> Arrow table with the columns of its schema, for every table but `flagged`, which can
+            be as long as the log itself; `samples` is there only if the scan wrote it.
         flagged_counts: campaign -> rows in `flagged`.
     """
 
@@ -96,8 +96,9 @@ def load_results(path: Path) -> Results:
         path: folder that `stillwatch scan` wrote.
 
     Raises:
-        UnreadableInputError: a file is missing, cannot be read, lacks a column, has an unfit type, a null where none may
-            be, a name twice or an unknown rung, or a campaign that `groups` does not hold. It names the file and row.
+        UnreadableInputError: a file is missing, cannot be read, lacks a column, has an unfit type, a null
+            where none may be, a name twice or an unknown rung, or a campaign that `groups` does not hold. It
+            names the file and row.
     """
     if not path.is_dir():
         raise UnreadableInputError("there is no such folder of results", RESCAN, file=path)

@@ -28,7 +28,8 @@ class Timeline:
         start: start of the first bin.
         hours: width of a bin.
         exchanges: int64[bins], exchanges in the bin.
-        accounts: int64[bins], accounts active in the busiest hour of the bin (those of several hours cannot be added).
+        accounts: int64[bins], accounts active in the busiest hour of the bin (those of several hours cannot
+            be added).
     """
 
     start: datetime
@@ -147,8 +148,8 @@ def nice_top(value: int) -> int:
     """The smallest of 1, 2, 3, 4, 5, 6, 8 times a power of ten that is at least `value`."""
     if value <= 1:
         return 1
-    power = 10 ** (len(str(value)) - 1)
-    return next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * power >= value)
+    power: int = 10 ** (len(str(value)) - 1)
+    return next(top for step in (1, 2, 3, 4, 5, 6, 8, 10) if (top := step * power) >= value)
 
 
 @dataclass(frozen=True)

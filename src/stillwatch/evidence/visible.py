@@ -1,8 +1,9 @@
 """Text written by others, made safe to look at: nothing hidden, nothing that moves the text around it.
 
-Prompts, account names and user agents are chosen by the accounts under suspicion. Escaping for HTML is left to the
-template engine and escaping for the terminal to `rich.text.Text`; what stands here is what neither of them does:
-control characters, directional overrides and invisible characters become visible, and long text is cut.
+Prompts, account names and user agents are chosen by the accounts under suspicion. Escaping for HTML is left
+to the template engine and escaping for the terminal to `rich.text.Text`; what stands here is what neither of
+them does: control characters, directional overrides and invisible characters become visible, and long text is
+cut.
 """
 
 import unicodedata
@@ -28,7 +29,8 @@ def visible(text: str, limit: int = CUT_LABEL, *, prose: bool = False) -> str:
     Args:
         text: any Unicode text.
         limit: characters of `text` that are kept; the number left out is told at the end.
-        prose: keep line breaks, tabs and the joiners that some scripts need for spelling; a name has none of them.
+        prose: keep line breaks, tabs and the joiners that some scripts need for spelling; a name has none of
+            them.
     """
     kept = "\n\t" + _JOINERS if prose else ""
     head = text[:limit].replace("\r\n", "\n") if prose else text[:limit]
