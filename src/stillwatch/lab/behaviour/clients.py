@@ -1,0 +1,119 @@
+"""What software asks: user agents, TLS fingerprints, and the settings that a program fixes once.
+
+Names of the programs are ours. Popularity follows a 1/rank law, as it does for the header sets of browsers, so a few
+user agents and fingerprints are shared by thousands of accounts and say nothing about any two of them.
+"""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+_HEX = "0123456789abcdef"
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class _Program:
+    agents: tuple[str, ...]
+    head: str
+
+
+_BROWSERS = (
+    _Program(tuple(f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/{v}.0.0.0" for v in (145, 146, 147)), "t13d1516h2"),
+    _Program(tuple(f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Chrome/{v}.0.0.0" for v in (145, 146, 147)), "t13d1516h2"),
+    _Program(tuple(f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_{v} like Mac OS X) Mobile Safari" for v in (4, 5, 6)), "t13d2014h2"),
+    _Program(tuple(f"ChatApp/Android/{v}" for v in ("3.41.0", "3.42.2", "3.43.0")), "t13d1312h2"),
+    _Program(tuple(f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/{v} Safari" for v in ("18.4", "18.5", "18.6")), "t13d2014h2"),
+    _Program(tuple(f"ChatApp/iOS/{v}" for v in ("3.40.1", "3.41.0", "3.42.0")), "t13d2013h2"),
+    _Program(tuple(f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{v}.0) Firefox/{v}.0" for v in (146, 147, 148)), "t13d1715h2"),
+    _Program(tuple(f"Mozilla/5.0 (X11; Linux x86_64) Chrome/{v}.0.0.0" for v in (144, 145, 147)), "t13d1516h2"),
+)  # fmt: skip
+_SDKS = (
+    _Program(tuple(f"llm-sdk-python/{v}" for v in ("1.61.0", "1.62.1", "1.64.0", "1.66.2")), "t13d1812h1"),
+    _Program(tuple(f"llm-sdk-node/{v}" for v in ("4.77.0", "4.80.1", "4.82.0")), "t13d5911h1"),
+    _Program(tuple(f"python-httpx/{v}" for v in ("0.27.2", "0.28.1")), "t13d1812h1"),
+    _Program(tuple(f"chainkit-python/{v}" for v in ("0.3.12", "0.3.14", "0.4.0")), "t13d1812h1"),
+    _Program(("Go-http-client/2.0",), "t13d1312h2"),
+    _Program(tuple(f"llm-sdk-java/{v}" for v in ("0.31.0", "0.33.0")), "t13d3812h1"),
+    _Program(tuple(f"modelproxy/{v}" for v in ("1.71.4", "1.72.0", "1.74.1")), "t13d1812h1"),
+    _Program(("axios/1.8.4", "axios/1.9.0"), "t13d5911h1"),
+    _Program(("curl/8.5.0", "curl/8.12.1"), "t13d3112h2"),
+    _Program(("reqwest/0.12.9", "reqwest/0.12.15"), "t13d1011h2"),
+)
+
+
+@dataclass(frozen=True)
+class Software:
+    """One program as one account runs it.
+
+    Attributes:
+        agents: user agents before and after an update, at least one.
+        ja4: TLS fingerprint.
+        temperature: sampling temperature that it sends; None where it leaves the default.
+        max_output_tokens: limit that it sends; None where it leaves the default.
+        stream: whether it streams.
+        sessions: whether it names its conversations.
+        operation: chat or completion or batch.
+    """
+
+    agents: tuple[str, ...]
+    ja4: str
+    temperature: float | None
+    max_output_tokens: int | None
+    stream: bool
+    sessions: bool
+    operation: str = "chat"
+
+
+class Catalogue:
+    """The programs of one world. Fingerprints are drawn for each world in JA4's form."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        heads = sorted({p.head for p in _BROWSERS + _SDKS})
+        self._ja4 = {head: [_ja4(head, rng) for _ in range(3)] for head in heads}
+
+    def browser(self, rng: np.random.Generator) -> Software:
+        """A person's browser or app."""
+        agents, ja4 = self._draw(_BROWSERS, rng)
+        return Software(agents, ja4, None, None, True, True)
+
+    def sdk(self, rng: np.random.Generator) -> Software:
+        """A developer's program; its settings are those that tutorials suggest."""
+        agents, ja4 = self._draw(_SDKS, rng)
+        temperature = _choose(rng, (None, 0.0, 0.2, 0.7, 1.0), (0.42, 0.18, 0.08, 0.2, 0.12))
+        limit = _choose(rng, (None, 512, 1024, 2048, 4096, 8192), (0.4, 0.07, 0.17, 0.13, 0.15, 0.08))
+        operation = "batch" if rng.random() < 0.04 else "chat"
+        return Software(
+            agents, ja4, temperature, limit, bool(rng.random() < 0.35), bool(rng.random() < 0.12), operation
+        )
+
+    def named(
+        self, agents: tuple[str, ...], head: str, rng: np.random.Generator, **settings: object
+    ) -> Software:
+        """A program of its own (a coding agent): one user agent for all who run it, three builds of its TLS stack."""
+        known = self._ja4.setdefault(head, [_ja4(head, rng) for _ in range(3)])
+        ja4 = known[int(rng.choice(3, p=(0.7, 0.2, 0.1)))]
+        defaults: dict[str, object] = {
+            "temperature": None,
+            "max_output_tokens": 8192,
+            "stream": True,
+            "sessions": True,
+        }
+        return Software(agents, ja4, **(defaults | settings))  # type: ignore[arg-type]
+
+    def _draw(self, programs: tuple[_Program, ...], rng: np.random.Generator) -> tuple[tuple[str, ...], str]:
+        rank = 1 / np.arange(1, len(programs) + 1)
+        program = programs[int(rng.choice(len(programs), p=rank / rank.sum()))]
+        first = int(rng.integers(0, len(program.agents)))
+        ja4 = self._ja4[program.head][int(rng.choice(3, p=(0.65, 0.25, 0.1)))]
+        return program.agents[first : first + 2], ja4
+
+
+def _choose(rng: np.random.Generator, values: tuple[_Value, ...], weights: tuple[float, ...]) -> _Value:
+    return values[int(rng.choice(len(values), p=weights))]
+
+
+def _ja4(head: str, rng: np.random.Generator) -> str:
+    parts = ["".join(_HEX[int(n)] for n in rng.integers(0, 16, 12)) for _ in range(2)]
+    return f"{head}_{parts[0]}_{parts[1]}"

@@ -1,0 +1,50 @@
+"""Brief answers of the simulated model, and drafts that a request quotes."""
+
+from functools import cache
+
+import numpy as np
+
+from stillwatch.lab.texts.grammar import Dice
+from stillwatch.lab.texts.library import answer_sentences
+
+# What an answer to each kind of request is made of: section of corpus/answers.toml, fewest and most sentences.
+_SHAPES = {
+    "plain": ("plain", 2, 7), "code": ("code", 2, 7), "short": ("short", 1, 1), "reasoning": ("reasoning", 6, 16),
+    "rubric": ("grading", 3, 8), "judging": ("grading", 2, 6), "agentic_coding": ("code", 5, 12), "coding": ("code", 3, 9),
+    "tool_use": ("code", 4, 9), "data_analysis": ("reasoning", 5, 12), "rewriting": ("plain", 3, 9), "generation": ("plain", 3, 9),
+    "summary": ("plain", 1, 3), "translation": ("plain", 2, 5),
+}  # fmt: skip
+_BANK = 600
+
+
+@cache
+def _bank(section: str) -> tuple[str, ...]:
+    """A fixed stock of sentences with `{topic}` open; the same in every world, so it tells nobody apart."""
+    dice = Dice(np.random.Generator(np.random.PCG64(20260302)))
+    grammar = answer_sentences(section)
+    return tuple(grammar.text("sentence", dice) for _ in range(_BANK))
+
+
+def answer(kind: str, prompt: str, dice: Dice) -> str:
+    """An answer of this kind that names words of the prompt."""
+    section, fewest, most = _SHAPES.get(kind, _SHAPES["plain"])
+    sentences = " ".join(dice.pick(_bank(section)) for _ in range(dice.integer(fewest, most)))
+    begin = int(dice.uniform() * max(1, len(prompt) - 40))
+    words = prompt[begin : begin + 60].split()
+    topic = max(words[1:] or words or ["it"], key=len).strip(".,:;?!()[]{}\"'<>`")
+    return sentences.replace("{topic}", topic or "it")
+
+
+def side_text(kind: str, dice: Dice) -> str:
+    """A draft answer, as requests for grading or for articulating hidden reasoning quote it."""
+    section = (
+        "code"
+        if kind in ("agentic_coding", "coding", "tool_use")
+        else "reasoning"
+        if kind != "judging"
+        else "plain"
+    )
+    topic = dice.pick(
+        ("the total", "the first part", "x", "the remainder", "the result", "both sides", "the rate")
+    )
+    return " ".join(dice.pick(_bank(section)) for _ in range(dice.integer(2, 6))).replace("{topic}", topic)
