@@ -183,9 +183,12 @@ def _outside(raw: npt.NDArray[Any], column: Column) -> Mask:
 def _take_texts(source: pa.Array, column: Column, rules: ValidationRules) -> Attempt | None:
     kind = source.type
     if pa.types.is_integer(kind):
-        converted = Converted(source.cast(pa.string()))
-        converted.repair(values.CONVERTED, valid_rows(source))
-        return Attempt(converted, np.zeros(len(source), np.bool_))
+        spelled = source.cast(pa.string())
+        valid = valid_rows(source)
+        unsure = np.asarray(pc.fill_null(pc.binary_length(spelled), 0)) > rules.max_bytes(column)
+        converted = Converted(spelled)
+        converted.repair(values.CONVERTED, valid & ~unsure)
+        return Attempt(converted, unsure)
     small = pa.types.is_string(kind) or pa.types.is_binary(kind)
     large = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
     if not small and not large:

@@ -155,8 +155,7 @@ def _number(value: object, column: Column, rules: ValidationRules, repairs: Repa
     if isinstance(value, (str, bytes)):
         value = _parsed(value, column, repairs)
     if isinstance(value, decimal.Decimal):
-        small = value.is_finite() and value.adjusted() < _LONGEST_NUMBER
-        value = int(value) if small and value == value.to_integral_value() else float(value)
+        value = _plain_number(value)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -176,6 +175,14 @@ def _number(value: object, column: Column, rules: ValidationRules, repairs: Repa
         repairs.add(CONVERTED)
     _require(abs(value) <= largest(column.type), reasons.TOO_LARGE)
     return int(value)
+
+
+def _plain_number(value: decimal.Decimal) -> int | float:
+    if value.is_nan():
+        return math.nan
+    if value.is_finite() and value.adjusted() < _LONGEST_NUMBER and value == value.to_integral_value():
+        return int(value)
+    return float(value)
 
 
 def largest(kind: pa.DataType) -> int:
@@ -223,6 +230,8 @@ def _truth(value: object, column: Column, rules: ValidationRules, repairs: Repai
 def _time(value: object, column: Column, rules: ValidationRules, repairs: Repairs) -> int | None:
     if isinstance(value, (str, bytes)):
         value = _parsed_time(value, column, repairs)
+    if isinstance(value, decimal.Decimal):
+        value = _plain_number(value)
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         value = dt.datetime.combine(value, dt.time())
     if value is None:
