@@ -32,8 +32,9 @@ def communities(graph: sparse.csr_array, resolution: float = 1.0) -> Ints:
         diagonal.
     """
     _check(graph)
-    n = graph.shape[0]
-    labels = np.arange(n)
+    labels = np.arange(graph.shape[0])
+    if graph.sum() == 0:
+        return labels
     best = -np.inf
     found = labels
     for _ in range(_ROUNDS):
@@ -128,7 +129,9 @@ def _local_moves(
     n = strength.size
     labels = labels.copy()
     total = strength.sum()
-    in_community = np.bincount(labels, strength, n)
+    in_community = np.zeros(n)
+    for u in range(n):
+        in_community[labels[u]] += strength[u]
     members = np.bincount(labels, None, n)
     empty = np.flatnonzero(members == 0)
     n_empty = empty.size

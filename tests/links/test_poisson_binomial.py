@@ -1,0 +1,80 @@
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from stillwatch.links.poisson_binomial import log_tail, log_tails
+
+probability = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0, 1e-12, 1e-200, 1 - 1e-9]))
+
+
+def brute_force(p: list[float], k: int) -> float:
+    total = 0.0
+    for toss in itertools.product((0, 1), repeat=len(p)):
+        if sum(toss) >= k:
+            total += float(np.prod([q if t else 1 - q for q, t in zip(p, toss, strict=True)]))
+    return total
+
+
+@given(st.lists(probability, max_size=9), st.integers(-1, 10))
+def test_tail_equals_the_sum_over_all_outcomes(p: list[float], k: int) -> None:
+    exact = brute_force(p, k)
+    assert np.exp(log_tail(np.array(p), k)) == pytest.approx(exact, rel=1e-8, abs=1e-290)
+
+
+@given(st.integers(1, 300), st.floats(1e-6, 1 - 1e-6), st.data())
+def test_tail_equals_scipys_binomial(n: int, q: float, data: st.DataObject) -> None:
+    k = data.draw(st.integers(0, n))
+    expected = binom.logsf(k - 1, n, q)
+    if expected > -600:  # scipy's own range
+        assert log_tail(np.full(n, q), k) == pytest.approx(expected, rel=1e-7, abs=1e-9)
+
+
+@given(st.integers(2, 400), st.floats(1e-9, 0.2), st.data())
+@settings(max_examples=60)
+def test_deep_tails_keep_their_digits_in_log_space(n: int, q: float, data: st.DataObject) -> None:
+    k = data.draw(st.integers(n // 2 + 1, n))
+    i = np.arange(k, n + 1)
+    from scipy.special import gammaln, logsumexp
+
+    choose = gammaln(n + 1) - gammaln(i + 1) - gammaln(n - i + 1)
+    expected = logsumexp(choose + i * np.log(q) + (n - i) * np.log1p(-q))
+    assert log_tail(np.full(n, q), k) == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_tail_far_below_the_smallest_double() -> None:
+    assert log_tail(np.full(3000, 1e-6), 1500) < -15_000
+
+
+@given(st.lists(st.floats(1e-6, 0.999), min_size=2, max_size=120), st.data())
+@settings(max_examples=60)
+def test_the_bound_is_never_below_the_exact_tail_and_near_it(p: list[float], data: st.DataObject) -> None:
+    k = data.draw(st.integers(0, len(p)))
+    exact, bound = log_tail(np.array(p), k), log_tail(np.array(p), k, budget=0)
+    assert bound >= exact - 1e-9
+    assert bound <= 0
+    assert bound <= exact + 6
+
+
+def test_large_sums_use_the_bound_and_stay_above_the_exact_value() -> None:
+    n, q, k = 200_000, 0.01, 2_400
+    exact = binom.logsf(k - 1, n, q)
+    assert exact <= log_tail(np.full(n, q), k) < exact + 1
+
+
+@given(st.lists(probability, max_size=40), st.integers(0, 12))
+def test_all_tails_at_once_are_the_single_tails(p: list[float], k: int) -> None:
+    tails = log_tails(np.array(p), k)
+    for j in range(k + 1):
+        single = log_tail(np.array(p), j)
+        if single > -600:
+            assert tails[j] == pytest.approx(single, rel=1e-7, abs=1e-9)
+
+
+@pytest.mark.parametrize("wrong", [[-0.1], [1.1], [np.nan]])
+def test_what_is_no_probability_is_refused(wrong: list[float]) -> None:
+    with pytest.raises(ValueError, match="probabilities"):
+        log_tail(np.array(wrong), 1)
