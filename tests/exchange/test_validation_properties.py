@@ -154,7 +154,7 @@ def test_the_fast_path_agrees_with_the_rule_for_one_value(
         if pa.types.is_timestamp(column.type):
             assert found.value == expected
         elif pa.types.is_floating(column.type) and expected is not None:
-            assert found.as_py() == np.float32(expected)
+            assert found.as_py() == np.float32(expected)  # type: ignore[arg-type]
         else:
             assert found.as_py() == expected
 

@@ -1,11 +1,13 @@
 """Dataset folders: which files there are, what they lack, and their rows in batches of bounded memory."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stillwatch.exchange.errors import UnreadableInputError
@@ -66,18 +68,17 @@ class TableFile:
         """
         columns = [name for name in dict.fromkeys(self.schema.names) if name in table.names]
         first_row = 1
-        with _opened(self.path, _spread_by_dictionary(self.path, columns)) as file:
-            for group in range(file.num_row_groups):
-                group_rows = file.metadata.row_group(group).num_rows
-                read = 0
-                try:
+        for group, rows in enumerate(_group_rows(self.path)):
+            read = 0
+            try:
+                with _opened(self.path, _unfolding(self.path, group, columns)) as file:
                     batches = file.iter_batches(_batch_rows(file, group), row_groups=[group], columns=columns)
                     for batch in batches:
                         yield from RawBatch.from_arrow(batch, self.name, first_row + read).bounded()
                         read += batch.num_rows
-                except (pa.ArrowException, OSError) as error:
-                    report(Broken(self.name, first_row + read, group_rows - read, _first_line(error)))
-                first_row += group_rows
+            except (pa.ArrowException, OSError) as error:
+                report(Broken(self.name, first_row + read, rows - read, _what(error)))
+            first_row += rows
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def _open_file(path: Path, folder: Path, broken: list[Broken]) -> TableFile | No
         ) from error
     except (pa.ArrowException, OSError) as error:
         size = path.stat().st_size
-        what = "the file is empty" if size == 0 else f"truncated or no Parquet file ({_first_line(error)})"
+        what = "the file is empty" if size == 0 else _what(error)
         broken.append(Broken(name, 1, None, what))
         return None
 
@@ -239,7 +240,18 @@ def _require_columns(file: TableFile | None, table: TableSchema) -> None:
 
 def _opened(path: Path, as_dictionary: list[str] | None = None) -> pq.ParquetFile:
     # Pages are read through a small buffer: a row group may be larger than the memory.
-    return pq.ParquetFile(path, buffer_size=_BUFFER_BYTES, pre_buffer=False, read_dictionary=as_dictionary)
+    return pq.ParquetFile(
+        path,
+        buffer_size=_BUFFER_BYTES,
+        pre_buffer=False,
+        read_dictionary=as_dictionary,
+        page_checksum_verification=True,
+    )
+
+
+def _group_rows(path: Path) -> list[int]:
+    with _opened(path) as file:
+        return [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
 
 
 def _batch_rows(file: pq.ParquetFile, group: int) -> int:
@@ -248,24 +260,35 @@ def _batch_rows(file: pq.ParquetFile, group: int) -> int:
     return max(1, min(BATCH_ROWS, MAX_BATCH_BYTES // bytes_per_row))
 
 
-def _spread_by_dictionary(path: Path, columns: list[str]) -> list[str]:
-    """Columns of which a batch could be far larger than its part of the file.
+def _unfolding(path: Path, group: int, columns: list[str]) -> list[str]:
+    """Columns of a row group of which a batch could be far larger than its part of the file.
 
     One long text, named by every row of a dictionary page, fills the memory when it is decoded; such columns
-    are left as dictionaries until their batch has been cut into pieces.
+    are left as dictionaries until their batch has been cut into pieces. The first row is enough to see the
+    longest word of the dictionary.
     """
-    found = set()
     with _opened(path) as file:
-        for group in range(file.num_row_groups):
-            meta = file.metadata.row_group(group)
-            for index in range(meta.num_columns):
-                chunk = meta.column(index)
-                longest = chunk.total_uncompressed_size
-                words = chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page
-                if words and longest * min(BATCH_ROWS, meta.num_rows) > 16 * MAX_BATCH_BYTES:
-                    found.add(chunk.path_in_schema)
-    return [name for name in columns if name in found]
+        meta = file.metadata.row_group(group)
+    chunks = [meta.column(index) for index in range(meta.num_columns)]
+    coded = {c.path_in_schema for c in chunks if c.physical_type == "BYTE_ARRAY" and c.has_dictionary_page}
+    asked = [name for name in columns if name in coded]
+    if not asked or not meta.num_rows:
+        return []
+    with _opened(path, asked) as file:
+        first = next(file.iter_batches(1, row_groups=[group], columns=asked))
+    rows = min(BATCH_ROWS, meta.num_rows)
+    return [
+        name
+        for name, column in zip(first.schema.names, first.columns, strict=True)
+        if pa.types.is_dictionary(column.type) and _longest(column.dictionary) * rows > 4 * MAX_BATCH_BYTES
+    ]
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+def _longest(words: pa.Array) -> int:
+    return int(pc.max(pc.binary_length(words)).as_py() or 0)
+
+
+def _what(error: BaseException) -> str:
+    """What was wrong, without the words of the reading library, which change from release to release."""
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else "truncated, damaged, or no Parquet file"

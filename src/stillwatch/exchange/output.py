@@ -1,6 +1,7 @@
 """Writing safely: what is not whole has another name, a disk's complaint becomes an error with a remedy."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ def written(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        what = error.strerror or str(error)
+        what = os.strerror(error.errno) if error.errno else str(error)
         remedy = _REMEDIES.get(
             error.errno or 0, "check the disk and the path, or choose another folder with --out"
         )

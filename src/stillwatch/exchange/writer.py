@@ -93,7 +93,9 @@ class DatasetWriter:
         path = self._path()
         with written(path):
             if self._writer is None:
-                self._writer = pq.ParquetWriter(partial_of(path), self._schema, compression="zstd")
+                self._writer = pq.ParquetWriter(
+                    partial_of(path), self._schema, compression="zstd", write_page_checksum=True
+                )
             table = pa.Table.from_batches(self._waiting, self._schema)
             self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
         self._part_rows += self._waiting_rows
