@@ -125,7 +125,12 @@ GROUP_TEMPLATES = TableSchema(
         Column("rubric", pa.float64(), True, "share that grades by a rubric"),
         Column("rewriting", pa.float64(), True, "share that rewrites to be safe from censorship"),
         Column("answer_format", pa.float64(), True, "share that demands a fixed answer format"),
-        Column("skeleton", _string, True, "the text that the template keeps, slots as …; null if text was dropped"),
+        Column(
+            "skeleton",
+            _string,
+            True,
+            "the text that the template keeps, slots as …; null if text was dropped",
+        ),
         Column("example_exchange_id", _string, False, "one exchange of the group in it"),
     ),
 )
@@ -144,7 +149,9 @@ TIES = TableSchema(
     "ties",
     (
         Column("group_id", _string, False, "group"),
-        Column("kind", _string, False, "kind of shared attribute: payment, prefix, client, email_domain, birth"),
+        Column(
+            "kind", _string, False, "kind of shared attribute: payment, prefix, client, email_domain, birth"
+        ),
         Column("value", _string, False, "shared value (a keyed hash where it is an identifier)"),
         Column("account_id", _string, False, "account that has it"),
         Column("n_accounts_everywhere", pa.int64(), False, "accounts that have it in the whole dataset"),
@@ -168,7 +175,12 @@ BUSY = TableSchema(
 QUALITY = TableSchema(
     "quality",
     (
-        Column("measure", _string, False, "what was counted: rows read, rows quarantined, null share of a column ..."),
+        Column(
+            "measure",
+            _string,
+            False,
+            "what was counted: rows read, rows quarantined, null share of a column ...",
+        ),
         Column("subject", _string, False, "file, column or reason it was counted for"),
         Column("value", pa.float64(), False, "the count or share"),
         Column("words", _string, False, "what it means for the verdicts"),

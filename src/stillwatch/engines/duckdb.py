@@ -70,6 +70,11 @@ class DuckdbEngine:
         }
         runners[type(step)](step)
 
+    def rows(self, name: str) -> int:
+        """Number of rows of a table."""
+        # All rows are fetched: a result left unfinished would block the connection.
+        return int(self._connection.execute(f'SELECT COUNT(*) FROM "{name}"').fetchall()[0][0])
+
     def columns(self, name: str) -> list[str]:
         """Column names of a table."""
         return [row[0] for row in self._connection.execute(f'DESCRIBE "{name}"').fetchall()]
@@ -84,6 +89,10 @@ class DuckdbEngine:
         cursor = self._connection.cursor()
         cursor.execute("SET TimeZone = 'UTC'")
         yield from cursor.sql(_select(name, columns)).to_arrow_reader(BATCH_ROWS)
+
+    def file(self, name: str) -> Path:
+        """The file of a table that a step made."""
+        return self._folder / f"{name}.parquet"
 
     def close(self) -> None:
         """Close the connection; step files stay in the working folder."""

@@ -27,6 +27,9 @@ class Engine(Protocol):
     def run(self, step: Step) -> None:
         """Make the step's table from its inputs; a table that is there already is made anew."""
 
+    def rows(self, name: str) -> int:
+        """Number of rows of a table."""
+
     def columns(self, name: str) -> list[str]:
         """Column names of a table."""
 

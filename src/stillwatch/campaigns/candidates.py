@@ -1,0 +1,124 @@
+"""Groups worth testing: accounts that share templates, or that links tie together and who then share templates.
+
+Discovery looks at who uses which template and who shares which attribute, never at what was asked, when, or (for
+groups found through templates) at the shared attributes: those are left for the tests.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+from scipy.stats import hypergeom
+
+from stillwatch.campaigns.repetition import Usage, log_e_repetitive
+
+
+@dataclass(frozen=True)
+class CandidateSettings:
+    """What makes a candidate.
+
+    Attributes:
+        minimum_entities: smallest group that is tested (entities: accounts, with declared organisations joined).
+        minimum_exchanges: fewest exchanges of an entity in the group's templates to count as its user.
+        similarity: cosine similarity of two templates' user sets from which they are taken as one bundle.
+        log_e_repetitive: natural logarithm of the e-value from which a bundle's use is a matter of the account.
+        maximum: most candidates tested; the largest are kept and the number left out is reported.
+    """
+
+    minimum_entities: int = 5
+    minimum_exchanges: int = 2
+    similarity: float = 0.5
+    log_e_repetitive: float = float(np.log(1e4))
+    maximum: int = 2_000
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A group to be tested: entities by templates (indices into `Usage`)."""
+
+    templates: tuple[int, ...]
+    entities: NDArray[np.int64]
+    discovered_by: str
+    log_e_repetitive: float
+    linked: tuple[str, ...] = field(default=())
+    """Names of the communities it was found through; empty for groups found through templates."""
+
+
+def candidates(
+    usage: Usage, communities: Iterable[NDArray[np.int64]], settings: CandidateSettings
+) -> list[Candidate]:
+    """All candidates, most exchanges first.
+
+    Args:
+        usage: who used which template.
+        communities: arrays of entity indices that links tie together.
+        settings: limits.
+    """
+    both = usage.both
+    found: dict[tuple[tuple[int, ...], str], Candidate] = {}
+    for templates in _bundles(both, settings):
+        candidate = _candidate(usage, templates, None, settings)
+        if candidate is not None:
+            found[templates, candidate.entities.tobytes().hex()] = candidate
+    for community in communities:
+        templates = _shared_by(both, community, settings)
+        candidate = _candidate(usage, templates, community, settings) if templates else None
+        if candidate is not None:
+            found.setdefault((templates, candidate.entities.tobytes().hex()), candidate)
+    ranked = sorted(found.values(), key=lambda c: (-_volume(both, c), c.templates, c.discovered_by))
+    return ranked[: settings.maximum]
+
+
+def _volume(both: csr_array, candidate: Candidate) -> float:
+    return float(both[candidate.entities][:, list(candidate.templates)].sum())
+
+
+def _candidate(
+    usage: Usage, templates: tuple[int, ...], within: NDArray[np.int64] | None, settings: CandidateSettings
+) -> Candidate | None:
+    columns = list(templates)
+    used, held_out = csr_array(usage.discovery[:, columns]), csr_array(usage.held_out[:, columns])
+    volume = np.asarray((used + held_out).sum(axis=1)).ravel()
+    entities = np.flatnonzero(volume >= settings.minimum_exchanges)
+    if within is not None:
+        entities = np.intersect1d(entities, within)
+    if len(entities) < settings.minimum_entities:
+        return None
+    log_e = log_e_repetitive(used, held_out, usage.totals)
+    if log_e < settings.log_e_repetitive:
+        return None
+    return Candidate(templates, entities, "templates" if within is None else "links", log_e)
+
+
+def _bundles(both: csr_array, settings: CandidateSettings) -> list[tuple[int, ...]]:
+    """Single templates, and templates that much the same entities use."""
+    users = csr_array((both >= 1).astype(np.float64))
+    n_users = np.asarray(users.sum(axis=0)).ravel()
+    popular = np.flatnonzero(n_users >= settings.minimum_entities)
+    if len(popular) == 0:
+        return []
+    overlap = csr_array(users[:, popular].T @ users[:, popular]).tocoo()
+    row, column = overlap.coords
+    cosine = overlap.data / np.sqrt(n_users[popular[row]] * n_users[popular[column]])
+    near = cosine >= settings.similarity
+    shape = (len(popular), len(popular))
+    graph = csr_array((np.ones(int(near.sum())), (row[near], column[near])), shape=shape)
+    _, label = connected_components(graph, directed=False)
+    bundles = {(int(template),) for template in popular}
+    for component in range(int(label.max()) + 1):
+        bundles.add(tuple(int(template) for template in popular[label == component]))
+    return sorted(bundles)
+
+
+def _shared_by(both: csr_array, community: NDArray[np.int64], settings: CandidateSettings) -> tuple[int, ...]:
+    """Templates that the community uses far more widely than its size explains (hypergeometric, Bonferroni)."""
+    n_entities, n_templates = both.shape
+    users = csr_array((both >= settings.minimum_exchanges).astype(np.float64))
+    everywhere = np.asarray(users.sum(axis=0)).ravel()
+    inside = np.asarray(users[community].sum(axis=0)).ravel()
+    enough = np.flatnonzero(inside >= settings.minimum_entities)
+    log_p = hypergeom.logsf(inside[enough] - 1, n_entities, everywhere[enough], len(community))
+    return tuple(int(template) for template in enough[log_p < np.log(1e-6 / max(n_templates, 1))])

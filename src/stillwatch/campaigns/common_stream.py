@@ -1,0 +1,72 @@
+"""Common stream (family B): are the accounts' hours thinnings of one arrival process?
+
+What should move: people and programs work in sessions and bursts, so an account's exchanges clump in hours even
+against the group's own day; accounts fed by one queue do not (chi2/df near 1.0 in an account x hour table, where
+unrelated heavy clients give 1.3 and more: design section 5, statistic B). Null model: at least two thirds of the
+accounts are clumped by a factor of at least `CLUMPED` (Dirichlet-multinomial over the hours they were active).
+
+Sees: queues dealt over a pool, whatever the dispatch (random, least recently used, hashed).
+Works badly: under some ten exchanges an account; fleets of machines with smooth clocks and people in one time
+zone with even habits look alike, so it never stands alone.
+Evaded by: working each account in sessions, which costs the attacker throughput per account (idle accounts).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stillwatch.campaigns.dirichlet_multinomial import log_likelihoods
+from stillwatch.campaigns.mixture import Verdict, dealt_test
+from stillwatch.campaigns.sample import HOUR_US, GroupSample
+
+CLUMPED = 1.3
+DISPERSIONS = np.array([1.0, 1.05, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0])
+
+
+def common_stream_test(sample: GroupSample) -> Verdict:
+    """E-value against customers with a rhythm of their own, on the held-out half."""
+    hour = (sample.ts - sample.ts.min()) // HOUR_US
+    n_hours = int(hour.max()) + 1
+    day_base = np.bincount(hour[~sample.held_out], minlength=n_hours) + 0.5
+    cumulative = np.concatenate([[0.0], np.cumsum(day_base)])
+    first, last = _lifetimes(sample, hour, n_hours)
+    # An account cannot be active before it exists: its base is the group's day within its own lifetime.
+    inside = cumulative[last + 1] - cumulative[first]
+    tested = sample.held_out
+    cell, count = np.unique(sample.entity[tested] * n_hours + hour[tested], return_counts=True)
+    account, cell_hour = cell // n_hours, cell % n_hours
+    base = day_base[cell_hour] / inside[account]
+    totals = np.bincount(account, weights=count, minlength=sample.n_entities)
+    likelihood = log_likelihoods(account, count.astype(np.float64), base, _precisions(totals))
+    return dealt_test(likelihood, DISPERSIONS >= CLUMPED)
+
+
+def dispersion(sample: GroupSample) -> float:
+    """Pearson chi2/df of the group's account x hour table (all exchanges), for the report."""
+    hour = (sample.ts - sample.ts.min()) // HOUR_US
+    n_hours = int(hour.max()) + 1
+    table = np.zeros((sample.n_entities, n_hours))
+    np.add.at(table, (sample.entity, hour), 1.0)
+    table = table[:, table.sum(axis=0) > 0]
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
+    freedom = max((table.shape[0] - 1) * (table.shape[1] - 1), 1)
+    return float((((table - expected) ** 2) / expected).sum() / freedom)
+
+
+def _lifetimes(
+    sample: GroupSample, hour: NDArray[np.int64], n_hours: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    first = np.full(sample.n_entities, n_hours - 1, dtype=np.int64)
+    last = np.zeros(sample.n_entities, dtype=np.int64)
+    np.minimum.at(first, sample.entity, hour)
+    np.maximum.at(last, sample.entity, hour)
+    return np.minimum(first, last), np.maximum(first, last)
+
+
+def _precisions(totals: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Precision c at which counts of n draws are dispersed by phi: phi = (n + c) / (1 + c)."""
+    n = np.maximum(totals, 1.0)[:, None]
+    phi = DISPERSIONS[None, :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        c = (n - phi) / (phi - 1.0)
+    # n draws cannot be dispersed by more than n: below that the clumping is complete.
+    return np.where(phi == 1.0, np.inf, np.maximum(c, 1e-3))

@@ -1,0 +1,127 @@
+"""The innocent explanations of a group, each with the figure that rejects it or lets it stand.
+
+A group is reported only where none of them fits. The nearest is the one that came closest to fitting.
+"""
+
+from dataclasses import dataclass
+
+from stillwatch.campaigns.evalues import LN10
+from stillwatch.campaigns.group import GroupTests
+from stillwatch.campaigns.ladder import Standing
+from stillwatch.campaigns.tables import Rung
+
+ONE_OWNER = 0.9
+ORDINARY = 0.2
+OWNER_KINDS = ("payment", "email_domain")
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One row of the `explanations` table, before ranking.
+
+    Attributes:
+        name: short name.
+        fits: whether it could not be rejected.
+        margin: how far the figure is from fitting, in decades of evidence (negative or zero = fits).
+        measure: the figure that decides.
+        threshold: what it would have to be.
+        words: why it fails, or why it fits.
+    """
+
+    name: str
+    fits: bool
+    margin: float
+    measure: float
+    threshold: float
+    words: str
+
+
+def explain(test: GroupTests, standing: Standing) -> list[Explanation]:
+    """All explanations, nearest first."""
+    found = [
+        _own_work(test, standing),
+        _public_items(test, standing),
+        _strangers(test, standing),
+        _one_customer(test, standing),
+        _ordinary_product(test, standing),
+    ]
+    return sorted(found, key=lambda explanation: (not explanation.fits, explanation.margin))
+
+
+def _decided_by(log_e: float, standing: Standing) -> tuple[bool, float, float, float]:
+    measure, threshold = log_e / LN10, standing.required_log_e / LN10
+    return log_e < standing.required_log_e, measure - threshold, measure, threshold
+
+
+def _own_work(test: GroupTests, standing: Standing) -> Explanation:
+    verdict = test.verdicts["exchangeability"]
+    fits, margin, measure, threshold = _decided_by(verdict.log_e, standing)
+    text = (
+        f"accounts stay with topics of their own ({verdict.innocent_share:.0%} of them), as users of one tool do"
+        if fits
+        else "knowing the account says nothing about what is asked; users of one tool stay in their own work"
+    )
+    return Explanation(
+        "customers of one tool or template, each with own work", fits, margin, measure, threshold, text
+    )
+
+
+def _public_items(test: GroupTests, standing: Standing) -> Explanation:
+    fits, margin, measure, threshold = _decided_by(test.verdicts["partition"].log_e, standing)
+    repeated = f"{test.sample.repeated_share:.1%} of the tasks had been asked before"
+    text = (
+        f"{repeated}: a set that is gone through again and again, such as a benchmark, homework or a fixed job"
+        if fits
+        else f"only {repeated}: the tasks are ever new, and each goes to one account"
+    )
+    return Explanation("a public or fixed set of tasks", fits, margin, measure, threshold, text)
+
+
+def _strangers(test: GroupTests, standing: Standing) -> Explanation:
+    fits, margin, measure, threshold = _decided_by(test.rung_log_e[Rung.COORDINATED], standing)
+    text = (
+        "nothing but the template ties the accounts: no shared attribute and no common rhythm beyond chance"
+        if fits
+        else "accounts of strangers would not share so many attributes or one common rhythm"
+    )
+    return Explanation("strangers who found the same prompt", fits, margin, measure, threshold, text)
+
+
+def _one_customer(test: GroupTests, standing: Standing) -> Explanation:
+    measure = max((_largest_share(test, kind) for kind in OWNER_KINDS), default=0.0)
+    open_owner = measure >= ONE_OWNER
+    shaped = standing.rung == Rung.TRAINING_SHAPED
+    if not open_owner:
+        text = f"no single payment instrument or e-mail domain stands behind the accounts (the most common: {measure:.0%})"
+    elif shaped:
+        text = f"{measure:.0%} of the accounts have one owner, but what they collect is training-shaped"
+    else:
+        text = f"{measure:.0%} of the accounts openly have one owner and nothing says that they collect training data"
+    margin = (ONE_OWNER - measure) * 10
+    return Explanation(
+        "one customer who balances keys in the open",
+        open_owner and not shaped,
+        margin,
+        measure,
+        ONE_OWNER,
+        text,
+    )
+
+
+def _ordinary_product(test: GroupTests, standing: Standing) -> Explanation:
+    share = test.shape.share
+    fits = standing.rung != Rung.TRAINING_SHAPED and share < ORDINARY
+    text = (
+        f"only {share:.0%} of the exchanges have a form that trains a model: an ordinary product may be behind it"
+        if fits
+        else f"{share:.0%} of the exchanges have a form that trains a model"
+    )
+    margin = (share - ORDINARY) * 10
+    return Explanation("an ordinary product behind several accounts", fits, margin, share, ORDINARY, text)
+
+
+def _largest_share(test: GroupTests, kind: str) -> float:
+    shared = test.shared.get(kind)
+    if shared is None or not shared.shared or shared.n_entities == 0:
+        return 0.0
+    return max(value.holders for value in shared.shared) / shared.n_entities

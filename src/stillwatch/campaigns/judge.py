@@ -1,0 +1,105 @@
+"""All candidates through all tests, up the ladder, and against the innocent explanations."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from stillwatch.campaigns.candidates import Candidate
+from stillwatch.campaigns.co_occurrence import AttributeModels
+from stillwatch.campaigns.explanations import explain
+from stillwatch.campaigns.group import GroupTests, run_tests
+from stillwatch.campaigns.ladder import standings
+from stillwatch.campaigns.repetition import Usage
+from stillwatch.campaigns.sample import GroupSample, content_vectors
+from stillwatch.campaigns.selection import JudgedGroup
+from stillwatch.campaigns.training_shape import FORMS
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Error rates of the verdicts.
+
+    Attributes:
+        fdr: false-discovery rate of the rungs up to one task pool.
+        shape_fdr: false-discovery rate of the last rung among the pools.
+        benign_form: probability that a legitimate template has a training form (from the classifiers' card).
+    """
+
+    fdr: float
+    shape_fdr: float
+    benign_form: float
+
+
+def judge(
+    usage: Usage,
+    found: Sequence[Candidate],
+    samples: pa.Table,
+    models: AttributeModels,
+    rates: Rates,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[JudgedGroup]:
+    """Judge every candidate.
+
+    Args:
+        usage: who used which template.
+        found: the candidates.
+        samples: the step table `candidate_sample`.
+        models: attributes and their null models.
+        rates: error rates.
+        progress: called with (done, total) after each candidate.
+    """
+    ordered = samples.sort_by([("candidate", "ascending"), ("ts", "ascending"), ("draw", "ascending")])
+    number = ordered.column("candidate").to_numpy()
+    tests: list[GroupTests] = []
+    indices: list[int] = []
+    for index, candidate in enumerate(found):
+        start, stop = np.searchsorted(number, [index, index + 1])
+        if stop > start:
+            tests.append(_test(usage, candidate, ordered.slice(start, stop - start), models, rates))
+            indices.append(index)
+        progress(index + 1, len(found))
+    places = standings(tests, rates.fdr, rates.shape_fdr)
+    return [
+        JudgedGroup(index, test, place, tuple(explain(test, place)), _volume(usage, test.candidate))
+        for index, test, place in zip(indices, tests, places, strict=True)
+    ]
+
+
+def _test(
+    usage: Usage, candidate: Candidate, rows: pa.Table, models: AttributeModels, rates: Rates
+) -> GroupTests:
+    entities = usage.entities[candidate.entities]
+    forms = np.column_stack([rows.column(form).to_numpy().astype(np.float64) for form in FORMS])
+    sample = _sample(rows, entities, usage.templates[list(candidate.templates)])
+    return run_tests(candidate, sample, entities, models, forms, rates.benign_form)
+
+
+def _sample(rows: pa.Table, entities: NDArray[np.str_], templates: NDArray[np.str_]) -> GroupSample:
+    return GroupSample(
+        n_entities=len(entities),
+        entity=_positions(rows.column("entity"), entities),
+        template=_positions(rows.column("template_id"), templates),
+        ts=rows.column("ts").cast(pa.int64()).to_numpy(),
+        content=content_vectors(rows.column("content")),
+        repeated=rows.column("repeated").to_numpy(zero_copy_only=False).astype(bool),
+        held_out=rows.column("held_out").to_numpy(zero_copy_only=False).astype(bool),
+    )
+
+
+def _positions(column: pa.ChunkedArray, names: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Index of each value in `names`."""
+    order = np.argsort(names)
+    values = np.asarray(column.to_pylist(), dtype=names.dtype)
+    return np.asarray(order[np.searchsorted(names[order], values)], dtype=np.int64)
+
+
+def _volume(usage: Usage, candidate: Candidate) -> csr_array:
+    """Exchanges of the candidate by (entity, template), in the shape of the whole usage."""
+    both = usage.both.tocoo()
+    row, column = both.coords
+    inside = np.isin(row, candidate.entities) & np.isin(column, list(candidate.templates))
+    return csr_array((both.data[inside], (row[inside], column[inside])), shape=both.shape)

@@ -1,0 +1,80 @@
+"""The ladder of verdicts: which rung each tested group reaches at the stated false-discovery rate.
+
+A rung's claim includes the rungs below it, so its e-value is the smallest of theirs (an e-value for the union of
+their null models). Up to *one task pool* all tested groups compete in one e-BH procedure; the last rung is a
+statement about groups that are a pool already, and competes among those only, at its own rate.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stillwatch.campaigns.evalues import false_discovery_levels
+from stillwatch.campaigns.group import GroupTests
+from stillwatch.campaigns.tables import Rung
+
+CLIMB = (Rung.REPETITIVE, Rung.COORDINATED, Rung.ONE_TASK_POOL)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a group stands.
+
+    Attributes:
+        rung: highest rung that holds, or None.
+        log_e: natural logarithm of the e-value of the highest rung up to one task pool that holds (of the lowest
+            rung where none does).
+        level: smallest false-discovery rate at which that rung is reported.
+        required_log_e: natural logarithm of the e-value that a rung needed in this scan.
+    """
+
+    rung: Rung | None
+    log_e: float
+    level: float
+    required_log_e: float
+
+
+def standings(tests: Sequence[GroupTests], fdr: float, shape_fdr: float) -> list[Standing]:
+    """Standing of every tested group.
+
+    Args:
+        tests: all tested groups (the number of hypotheses is theirs).
+        fdr: false-discovery rate of the rungs up to one task pool.
+        shape_fdr: false-discovery rate of the last rung among the pools.
+    """
+    if not tests:
+        return []
+    reached = {rung: _climb(tests, rung) for rung in CLIMB}
+    levels = {rung: false_discovery_levels(log_e) for rung, log_e in reached.items()}
+    required = _required(levels[Rung.ONE_TASK_POOL], fdr)
+    shaped = _shaped(tests, levels[Rung.ONE_TASK_POOL] <= fdr, shape_fdr)
+    result = []
+    for index in range(len(tests)):
+        held = [rung for rung in CLIMB if levels[rung][index] <= fdr]
+        # Levels grow along the climb, so what is held is a run from the bottom.
+        rung = held[-1] if held else None
+        at = rung or Rung.REPETITIVE
+        final = Rung.TRAINING_SHAPED if index in shaped else rung
+        result.append(Standing(final, float(reached[at][index]), float(levels[at][index]), required))
+    return result
+
+
+def _climb(tests: Sequence[GroupTests], top: Rung) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    below = CLIMB[: CLIMB.index(top) + 1]
+    return np.array([min(test.rung_log_e[rung] for rung in below) for test in tests])
+
+
+def _required(levels: np.ndarray[tuple[int], np.dtype[np.float64]], fdr: float) -> float:
+    reported = max(int((levels <= fdr).sum()), 1)
+    return float(np.log(len(levels) / (fdr * reported)))
+
+
+def _shaped(
+    tests: Sequence[GroupTests], pools: np.ndarray[tuple[int], np.dtype[np.bool_]], shape_fdr: float
+) -> frozenset[int]:
+    indices = np.flatnonzero(pools)
+    if len(indices) == 0:
+        return frozenset()
+    levels = false_discovery_levels(np.array([tests[i].rung_log_e[Rung.TRAINING_SHAPED] for i in indices]))
+    return frozenset(int(i) for i in indices[levels <= shape_fdr])

@@ -1,0 +1,99 @@
+"""Which accounts use which templates, and whether that use is a matter of the account at all (rung *repetitive*).
+
+Null model: everybody uses a template in proportion to their volume. Users are named on one half of the exchanges
+and the claim is tested on the other half (split likelihood ratio, an e-value by universal inference, Wasserman,
+Ramdas & Balakrishnan 2020). Where account labels were permuted, nothing passes and no group is tested further.
+
+Works badly: where one campaign is all the traffic there is (nobody is left to differ from).
+Evaded by: a new wording in every exchange, which leaves no template (links may still name the group).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Exchanges by entity and template, apart for the two halves.
+
+    Attributes:
+        entities: names, shape (n_entities,).
+        templates: names, shape (n_templates,).
+        discovery: counts, shape (n_entities, n_templates), in the half on which groups are found.
+        held_out: the same in the half on which they are tested.
+        totals: shape (n_entities, 2); all exchanges of the entity, columns as the halves above.
+    """
+
+    entities: NDArray[np.str_]
+    templates: NDArray[np.str_]
+    discovery: csr_array
+    held_out: csr_array
+    totals: FloatArray
+
+    @property
+    def both(self) -> csr_array:
+        """Counts in both halves together."""
+        return csr_array(self.discovery + self.held_out)
+
+
+def usage_from_tables(template_usage: pa.Table, entity_totals: pa.Table) -> Usage:
+    """Read the step tables `template_usage` (template_id, entity, held_out, n) and `entity_totals` (entity, held_out, n)."""
+    entities, entity_of_total = _encode(entity_totals.column("entity"))
+    templates, template_index = _encode(template_usage.column("template_id"))
+    entity_index = np.searchsorted(entities, _strings(template_usage.column("entity")))
+    counts = template_usage.column("n").to_numpy().astype(np.float64)
+    held_out = template_usage.column("held_out").to_numpy(zero_copy_only=False).astype(bool)
+    shape = (len(entities), len(templates))
+
+    def half(which: NDArray[np.bool_]) -> csr_array:
+        return csr_array((counts[which], (entity_index[which], template_index[which])), shape=shape)
+
+    totals = np.zeros((len(entities), 2))
+    column = entity_totals.column("held_out").to_numpy(zero_copy_only=False).astype(np.int64)
+    np.add.at(totals, (entity_of_total, column), entity_totals.column("n").to_numpy().astype(np.float64))
+    return Usage(entities, templates, half(~held_out), half(held_out), totals)
+
+
+def log_e_repetitive(used: csr_array, held_out: csr_array, totals: FloatArray) -> float:
+    """E-value (natural logarithm) that use of a set of templates is a matter of the account.
+
+    Args:
+        used: shape (n_entities, n_templates of the set), discovery half.
+        held_out: the same, held-out half.
+        totals: shape (n_entities, 2).
+    """
+    found, tested = _row_sums(used), _row_sums(held_out)
+    users = found >= 2
+    rate = np.full(len(found), _rate(found[~users].sum(), totals[~users, 0].sum()))
+    rate[users] = _rate(found[users].sum(), totals[users, 0].sum())
+    # The null's rate is the best one on the tested half itself, which can only lower the e-value.
+    common = _rate(tested.sum(), totals[:, 1].sum())
+    exposure = totals[:, 1]
+    ratio = tested * np.log(rate / common) - exposure * (rate - common)
+    # Exchanges of one account come in bursts; a Poisson likelihood would take a burst for many independent
+    # choices. Each account counts as one observation at most.
+    return float(np.clip(ratio, -5.0, 5.0).sum())
+
+
+def _rate(hits: float, exposure: float) -> float:
+    return float((hits + 0.5) / (exposure + 1.0))
+
+
+def _row_sums(matrix: csr_array) -> FloatArray:
+    return np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
+
+
+def _strings(column: pa.ChunkedArray) -> NDArray[np.str_]:
+    return np.asarray(pc.fill_null(column, "").to_pylist(), dtype=np.str_)
+
+
+def _encode(column: pa.ChunkedArray) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+    names, index = np.unique(_strings(column), return_inverse=True)
+    return names, index.astype(np.int64)

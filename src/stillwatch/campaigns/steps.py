@@ -1,0 +1,118 @@
+"""Steps from `signals` and links to judged groups: who uses what, candidates, their exchanges."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from stillwatch.campaigns.candidates import Candidate, CandidateSettings, candidates
+from stillwatch.campaigns.repetition import Usage, usage_from_tables
+from stillwatch.engines.step import DriverStep, SqlStep, Step
+
+_USAGE = """
+SELECT template_id, entity, held_out, COUNT(*) AS n FROM (
+    SELECT prompt_template AS template_id, entity, held_out FROM signals WHERE prompt_template IS NOT NULL
+    UNION ALL
+    SELECT system_template AS template_id, entity, held_out FROM signals WHERE system_template IS NOT NULL
+) AS used
+GROUP BY template_id, entity, held_out
+"""
+
+_TOTALS = """
+SELECT entity, held_out, COUNT(*) AS n FROM signals GROUP BY entity, held_out
+"""
+
+# An exchange belongs to a candidate by the template of its prompt, else by that of its system prompt.
+_MATCHES = """
+SELECT c.candidate AS candidate, s.exchange_id AS exchange_id, c.template_id AS template_id
+FROM signals AS s JOIN {templates} AS c ON c.template_id = s.prompt_template
+UNION ALL
+SELECT c.candidate AS candidate, s.exchange_id AS exchange_id, c.template_id AS template_id
+FROM signals AS s JOIN {templates} AS c ON c.template_id = s.system_template
+LEFT JOIN {templates} AS p ON p.candidate = c.candidate AND p.template_id = s.prompt_template
+WHERE p.template_id IS NULL
+"""
+
+_SAMPLE = """
+SELECT m.candidate AS candidate, s.entity AS entity, m.template_id AS template_id, s.ts AS ts, s.content AS content,
+    s.draw AS draw, s.repeated AS repeated, s.held_out AS held_out, s.elicitation AS elicitation, s.rubric AS rubric,
+    s.rewriting AS rewriting, s.answer_format AS answer_format
+FROM candidate_matches AS m
+JOIN signals AS s ON s.exchange_id = m.exchange_id
+JOIN candidate_entities AS e ON e.candidate = m.candidate AND e.entity = s.entity
+JOIN candidate_rates AS r ON r.candidate = m.candidate
+WHERE s.draw < r.rate
+"""
+
+
+def usage_steps() -> list[Step]:
+    """`template_usage` (template_id, entity, held_out, n) and `entity_totals` (entity, held_out, n)."""
+    return [SqlStep("template_usage", ("signals",), _USAGE), SqlStep("entity_totals", ("signals",), _TOTALS)]
+
+
+def matches_step(output: str, templates: str) -> SqlStep:
+    """Exchanges by the templates of numbered groups; `templates` has candidate, template_id."""
+    return SqlStep(output, ("signals", templates), _MATCHES.format(templates=templates))
+
+
+def sample_steps() -> list[Step]:
+    """`candidate_matches` and `candidate_sample`: the exchanges of every candidate, thinned to its rate."""
+    return [
+        matches_step("candidate_matches", "candidate_templates"),
+        SqlStep(
+            "candidate_sample",
+            ("candidate_matches", "signals", "candidate_entities", "candidate_rates"),
+            _SAMPLE,
+        ),
+    ]
+
+
+def find_candidates(
+    tables: Mapping[str, pa.Table], settings: CandidateSettings
+) -> tuple[Usage, list[Candidate]]:
+    """Candidates from the tables `template_usage`, `entity_totals` and `communities` (entity, community)."""
+    usage = usage_from_tables(tables["template_usage"], tables["entity_totals"])
+    return usage, candidates(usage, _communities(tables["communities"], usage), settings)
+
+
+def candidate_tables(usage: Usage, found: list[Candidate], cap: int) -> dict[str, pa.Table]:
+    """`candidate_templates`, `candidate_entities`, `candidate_rates` for the sample.
+
+    Args:
+        usage: who used which template.
+        found: the candidates.
+        cap: about how many exchanges of a candidate are tested.
+    """
+    both = usage.both
+    volumes = [float(both[c.entities][:, list(c.templates)].sum()) for c in found]
+    rates = [min(1.0, cap / max(volume, 1.0)) for volume in volumes]
+    return {
+        "candidate_templates": _pairs([c.templates for c in found], usage.templates, "template_id"),
+        "candidate_entities": _pairs([c.entities.tolist() for c in found], usage.entities, "entity"),
+        "candidate_rates": pa.table(
+            {"candidate": pa.array(range(len(found)), pa.int64()), "rate": pa.array(rates, pa.float64())}
+        ),
+    }
+
+
+def put_step(name: str, table: pa.Table) -> DriverStep:
+    """A step that makes a table which is there already, so that it is kept and listed like any other."""
+    return DriverStep(name, (), lambda _: table)
+
+
+def _pairs(groups: list[tuple[int, ...]] | list[list[int]], names: NDArray[np.str_], column: str) -> pa.Table:
+    number = [index for index, members in enumerate(groups) for _ in members]
+    values = [str(names[member]) for members in groups for member in members]
+    return pa.table({"candidate": pa.array(number, pa.int64()), column: pa.array(values, pa.string())})
+
+
+def _communities(table: pa.Table, usage: Usage) -> list[NDArray[np.int64]]:
+    position = {name: index for index, name in enumerate(usage.entities.tolist())}
+    members: dict[int, list[int]] = {}
+    for entity, community in zip(
+        table.column("entity").to_pylist(), table.column("community").to_pylist(), strict=True
+    ):
+        if entity in position:
+            members.setdefault(community, []).append(position[entity])
+    return [np.array(sorted(found), dtype=np.int64) for _, found in sorted(members.items())]

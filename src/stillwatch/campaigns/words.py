@@ -1,0 +1,130 @@
+"""The findings of each family, in words a person can check."""
+
+from stillwatch.campaigns.candidates import Candidate
+from stillwatch.campaigns.co_occurrence import TIED_BY, WORDS
+from stillwatch.campaigns.common_stream import CLUMPED
+from stillwatch.campaigns.finding import Finding
+from stillwatch.campaigns.mixture import Verdict
+from stillwatch.campaigns.sample import GroupSample
+from stillwatch.campaigns.tables import Rung
+from stillwatch.campaigns.training_shape import MAJORITY, TrainingShape
+from stillwatch.links.shared_attributes import SharedAttribute
+
+TIE_FAMILIES = TIED_BY
+FORM_WORDS = {
+    "elicitation": "elicits a chain of thought",
+    "rubric": "grades by a rubric",
+    "rewriting": "rewrites to be safe from censorship",
+    "answer_format": "demands a fixed answer format",
+}
+
+
+def repetition(candidate: Candidate, n: int) -> Finding:
+    """Rung repetitive."""
+    found = "template" if len(candidate.templates) == 1 else "templates"
+    return Finding(
+        Rung.REPETITIVE,
+        "repetition",
+        "templates used",
+        float(len(candidate.templates)),
+        None,
+        n,
+        candidate.log_e_repetitive,
+        "everybody uses a template in proportion to their volume",
+        f"{len(candidate.entities)} entities use {len(candidate.templates)} {found} far more than others do; "
+        "sharing a template is what is conditioned on below, not evidence by itself",
+    )
+
+
+def tie(kind: str, shared: SharedAttribute, log_e: float) -> Finding:
+    """One kind of shared attribute."""
+    if not shared.shared:
+        text = f"no two accounts share {WORDS[kind]}"
+        value, expected = 0.0, None
+    else:
+        best = shared.shared[0]
+        value, expected = float(best.holders), best.expected
+        text = (
+            f"{len(shared.shared)}{'+' if len(shared.shared) >= 32 else ''} {WORDS[kind]} shared by two or more; "
+            f"the least likely by {best.holders} of {shared.n_informed} where {best.expected:.2g} are expected "
+            f"({best.degree} have it in the whole dataset)"
+        )
+    return Finding(
+        Rung.COORDINATED,
+        f"shared_{kind}",
+        "accounts sharing the least likely value",
+        value,
+        expected,
+        shared.n_informed,
+        log_e,
+        f"accounts and {WORDS[kind]} meet by chance, each as often as it does in the whole dataset",
+        text,
+    )
+
+
+def stream(verdict: Verdict, dispersion: float, n: int) -> Finding:
+    """Common stream."""
+    alone = round(100 * verdict.innocent_share)
+    return Finding(
+        Rung.COORDINATED,
+        "common_stream",
+        "chi2/df of accounts by hour",
+        dispersion,
+        CLUMPED,
+        n,
+        verdict.log_e,
+        f"at least two thirds of the accounts clump in hours by a factor of {CLUMPED} or more",
+        f"{alone}% of the accounts look like working in their own sessions; the rest look like shares of one "
+        f"stream (dispersion {dispersion:.2f}; 1.00 is one stream dealt out, own sessions give {CLUMPED} and more)",
+    )
+
+
+def exchangeability(verdict: Verdict, sample: GroupSample) -> Finding:
+    """Exchangeability."""
+    loyal = verdict.innocent_share
+    return Finding(
+        Rung.ONE_TASK_POOL,
+        "exchangeability",
+        "share of accounts loyal to their own topics",
+        loyal,
+        2 / 3,
+        int(sample.held_out.sum()),
+        verdict.log_e,
+        "at least two thirds of the accounts stay with topics of their own",
+        f"{loyal:.0%} of the accounts are estimated to stay with topics of their own; for the others, knowing the "
+        "account says nothing about what is asked: any account could have sent any of the prompts",
+    )
+
+
+def partition(verdict: Verdict, sample: GroupSample, expected: float) -> Finding:
+    """Partition."""
+    repeated = sample.repeated_share
+    return Finding(
+        Rung.ONE_TASK_POOL,
+        "partition",
+        "share of tasks asked before by anybody",
+        repeated,
+        expected,
+        int(sample.held_out.sum()),
+        verdict.log_e,
+        f"at least two thirds of the accounts repeat tasks (their own or others') at a rate of {expected:.0%} or more",
+        f"{repeated:.1%} of the tasks had been asked before, more than an hour earlier; a queue dealt out hands "
+        "each task to one account, while people and benchmarks come back to theirs",
+    )
+
+
+def shape(found: TrainingShape, benign_rate: float, n: int) -> Finding:
+    """Training shape."""
+    parts = [f"{share:.0%} {FORM_WORDS[form]}" for form, share in found.by_form.items() if share >= 0.05]
+    return Finding(
+        Rung.TRAINING_SHAPED,
+        "training_shape",
+        "share of exchanges with a training form",
+        found.share,
+        MAJORITY,
+        n,
+        found.log_e,
+        f"a legitimate project's work, which has a training form with probability {benign_rate:.1%} at most",
+        f"{found.share:.0%} of the exchanges have the form of collecting training data"
+        + (f" ({', '.join(parts)})" if parts else ""),
+    )

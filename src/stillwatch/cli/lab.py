@@ -1,0 +1,66 @@
+"""Commands of the laboratory: simulate, score, train-signals."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from stillwatch.cli.console import output, print_json, progress
+
+app = typer.Typer(
+    help="The laboratory: simulated worlds, scores against the truth, training of the signals.", no_args_is_help=True
+)
+
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write to; made if missing.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
+
+
+@app.command()
+def simulate(
+    world: Annotated[str, typer.Argument(help="Name of a shipped world, or a TOML file.")],
+    out: Out,
+    seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes.")] = 1,
+    scale: Annotated[str, typer.Option(help="Size of the world.")] = "small",
+    null: Annotated[bool, typer.Option("--null", help="Leave the campaigns out.")] = False,
+    corpora: Annotated[Path | None, typer.Option(help="Folder of corpora to take texts from.")] = None,
+) -> None:
+    """Write a world: OUT/dataset for any detector, OUT/labels.parquet apart from it."""
+    from stillwatch.lab.simulate import simulate as run_simulation
+
+    with progress("Simulating") as report:
+        report(world, 0, 0)
+        run_simulation(world, seed=seed, out=out, scale=scale, null=null, corpora=corpora)
+    output.print(f"Dataset: {out / 'dataset'}\nLabels: {out / 'labels.parquet'}", highlight=False)
+
+
+@app.command()
+def score(
+    results: Annotated[Path, typer.Argument(help="Folder with campaigns, members and flagged tables.")],
+    labels: Annotated[Path, typer.Option("--labels", help="labels.parquet of the world.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare a detector's result tables with the truth, with exact intervals."""
+    from stillwatch.cli.printing import print_score
+    from stillwatch.lab.score import score as run_score
+
+    found = run_score(results, labels)
+    if as_json:
+        print_json(found.to_json())
+    else:
+        print_score(found)
+
+
+@app.command("train-signals")
+def train_signals(
+    data: Annotated[Path, typer.Option("--data", help="Folder with corpora/ (see docs/signals.md).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the weights and their card.")],
+    date: Annotated[str, typer.Option(help="Date that the card shows, YYYY-MM-DD.")],
+    seed: Annotated[int, typer.Option(help="Seed of the training.")] = 1,
+) -> None:
+    """Train the classifiers of single prompts and write their weights with a card."""
+    from stillwatch.lab.training.train import train_signals as run_training
+
+    with progress("Training") as report:
+        report(str(data), 0, 0)
+        run_training(data, out, seed=seed, date=date)
+    output.print(f"Weights and card: {out}", highlight=False)

@@ -1,0 +1,222 @@
+"""`scan`: a whole dataset through every stage, in the order of the data's path, to result tables and a report."""
+
+import datetime as dt
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from stillwatch import __version__
+from stillwatch.accounts.profiles import account_steps
+from stillwatch.campaigns.candidates import CandidateSettings
+from stillwatch.campaigns.co_occurrence import AttributeModels
+from stillwatch.campaigns.judge import Rates, judge
+from stillwatch.campaigns.results import BUSY_STEP, FLAGGED_STEP, campaign_names, result_tables
+from stillwatch.campaigns.shown import ShownGroup, shown_groups, shown_steps, shown_tables
+from stillwatch.campaigns.steps import (
+    candidate_tables,
+    find_candidates,
+    put_step,
+    sample_steps,
+    usage_steps,
+)
+from stillwatch.campaigns.tables import QUALITY, RESULTS
+from stillwatch.engines.duckdb import DuckdbEngine
+from stillwatch.evidence.report import write_report
+from stillwatch.exchange.errors import UsageError
+from stillwatch.exchange.output import written
+from stillwatch.exchange.writer import write_table
+from stillwatch.inputs import Input, prepare_input
+from stillwatch.links.incidence import Attributes
+from stillwatch.links.steps import fit_models, link_steps
+from stillwatch.run import Report, Run
+from stillwatch.samples import sample_table, with_skeletons
+from stillwatch.settings import ScanSettings
+from stillwatch.signals.classifiers import load_classifiers
+from stillwatch.signals.signatures import signature_stage
+from stillwatch.signals.steps import signal_steps
+
+STEPS_EXPECTED = 50
+_RESULT_FILES = [f"{schema.name}.parquet" for schema in RESULTS]
+
+
+@dataclass(frozen=True)
+class ScanOutcome:
+    """What a scan found.
+
+    Attributes:
+        results: folder of the result tables.
+        report: the HTML report.
+        summary: content of summary.json.
+        rungs: rung of each campaign.
+    """
+
+    results: Path
+    report: Path
+    summary: dict[str, Any]
+    rungs: list[str]
+
+
+def scan(
+    inputs: Sequence[str],
+    out: Path,
+    settings: ScanSettings,
+    report: Report = lambda words, done, total: None,
+    *,
+    join: Sequence[str] = (),
+    keep_steps: bool = False,
+    command: str = "",
+) -> ScanOutcome:
+    """Find campaigns.
+
+    Args:
+        inputs: a dataset folder, or logs.
+        out: folder for the results; an earlier scan's results in it are replaced.
+        settings: see `ScanSettings`.
+        report: told of progress.
+        join: access logs to join to the logs.
+        keep_steps: keep every step's table in out/steps.
+        command: what the user typed, for the summary.
+
+    Raises:
+        StillwatchError: input that cannot be read, output that cannot be written.
+    """
+    steps_folder = out / "steps"
+    with written(out):
+        out.mkdir(parents=True, exist_ok=True)
+        _clear(out)
+    try:
+        with written(out):
+            return _scan(inputs, out, settings, report, join=join, command=command)
+    finally:
+        if not keep_steps:
+            shutil.rmtree(steps_folder, ignore_errors=True)
+
+
+def _scan(
+    inputs: Sequence[str],
+    out: Path,
+    settings: ScanSettings,
+    report: Report,
+    *,
+    join: Sequence[str],
+    command: str,
+) -> ScanOutcome:
+    started = time.perf_counter()
+    found = prepare_input(inputs, out, settings, report, join=join)
+    engine = DuckdbEngine(out / "steps", settings.memory_limit, settings.threads)
+    try:
+        run = Run(engine, report, STEPS_EXPECTED)
+        run.done("input", started, found.rows)
+        shown, models, n_tested = _stages(run, found, settings)
+        tables = _results(run, found, shown, models, settings)
+        summary = _summary(run, found, settings, command, tables, n_tested)
+        _write(out, engine, tables, summary)
+    finally:
+        engine.close()
+    page = write_report(out)
+    return ScanOutcome(out, page, summary, tables["campaigns"].column("rung").to_pylist())
+
+
+def _stages(
+    run: Run, found: Input, settings: ScanSettings
+) -> tuple[list[ShownGroup], AttributeModels, int]:
+    """Signals, accounts, links, campaigns."""
+    engine = run.engine
+    engine.attach("exchanges", found.files)
+    engine.put("accounts", found.accounts)
+    signature_stage(run, found.signatures)
+    run.steps(link_steps())
+    run.steps(signal_steps())
+    run.steps(account_steps())
+    run.steps(usage_steps())
+    minimum = CandidateSettings(minimum_entities=settings.minimum_accounts)
+    tables = {name: engine.table(name) for name in ("template_usage", "entity_totals", "communities")}
+    usage, candidates = find_candidates(tables, minimum)
+    run.steps(put_step(name, table) for name, table in candidate_tables(usage, candidates, settings.tested_exchanges).items())
+    run.steps(sample_steps())
+    start = time.perf_counter()
+    attributes = Attributes.from_table(engine.table("account_attributes"))
+    models = AttributeModels(attributes, fit_models(attributes))
+    rates = Rates(settings.fdr, settings.shape_fdr, load_classifiers().benign_form_rate)
+    told = _telling(run.report)
+    judged = judge(usage, candidates, engine.table("candidate_sample"), models, rates, told)
+    shown = shown_groups(judged, usage, settings.unreported_groups)
+    run.done("tests", start, len(judged))
+    run.steps(put_step(name, table) for name, table in shown_tables(shown, usage).items())
+    run.steps(shown_steps())
+    return shown, models, len(judged)
+
+
+def _telling(report: Report) -> Callable[[int, int], None]:
+    return lambda done, total: report("testing groups", done, total)
+
+
+def _results(
+    run: Run, found: Input, shown: list[ShownGroup], models: AttributeModels, settings: ScanSettings
+) -> dict[str, pa.Table]:
+    """All result tables that are small; `flagged` stays with the engine."""
+    engine = run.engine
+    run.steps([put_step("campaign_names", campaign_names(shown)), FLAGGED_STEP, BUSY_STEP])
+    names = ("models", "capabilities", "spans", "accounts", "hours", "template_use")
+    steps = {f"shown_{name}": engine.table(f"shown_{name}") for name in names}
+    tables = result_tables(shown, {**steps, "busy_accounts": engine.table("busy_accounts")}, models)
+    tables["quality"] = pa.Table.from_pylist(
+        [dict(zip(QUALITY.names, row, strict=True)) for row in found.measures], schema=QUALITY.arrow
+    )
+    if found.has_text and not settings.hash_only:
+        tables["group_templates"] = with_skeletons(tables["group_templates"], engine)
+        tables["samples"] = sample_table(tables["group_templates"], engine, show_text=settings.show_text)
+    return tables
+
+
+def _summary(
+    run: Run, found: Input, settings: ScanSettings, command: str, tables: dict[str, pa.Table], n_tested: int
+) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "generated_from": {"command": command, **found.origin},
+        "counts": {
+            "exchanges": found.rows,
+            "accounts": run.engine.rows("account_profiles"),
+            "quarantined": found.quarantined,
+            "groups_tested": n_tested,
+            "campaigns": len(tables["campaigns"]),
+        },
+        "period": [_iso(found.first_ts), _iso(found.last_ts)],
+        "settings": settings.shown(),
+        "steps": run.timings,
+        "fdr": settings.fdr,
+    }
+
+
+def _iso(moment: dt.datetime | None) -> str | None:
+    return moment.isoformat() if moment is not None else None
+
+
+def _write(out: Path, engine: DuckdbEngine, tables: dict[str, pa.Table], summary: dict[str, Any]) -> None:
+    for name, table in tables.items():
+        write_table(out / f"{name}.parquet", table)
+    partial = out / "flagged.parquet.partial"
+    shutil.copyfile(engine.file("flagged"), partial)
+    partial.replace(out / "flagged.parquet")
+    # Last of all: a folder with a summary holds every table.
+    partial = out / "summary.json.partial"
+    partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(out / "summary.json")
+
+
+def _clear(out: Path) -> None:
+    """Remove an earlier scan's results, so that a killed run cannot leave a mixture of two."""
+    if (out / "exchanges").is_dir() and not (out / "summary.json").exists() and not (out / "steps").exists():
+        raise UsageError(
+            "this folder holds a dataset, not results", "choose another folder with --out", file=out
+        )
+    for name in ["summary.json", "report.html", "samples.parquet", "quarantine.jsonl", *_RESULT_FILES]:
+        (out / name).unlink(missing_ok=True)
+    shutil.rmtree(out / "steps", ignore_errors=True)

@@ -1,0 +1,78 @@
+"""Settings of a scan: defaults, a TOML file (`--settings`), and `STILLWATCH_*` variables, in rising order."""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from stillwatch.exchange.errors import UsageError
+
+
+class ScanSettings(BaseSettings):
+    """What a user may set; every name is also a variable `STILLWATCH_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="STILLWATCH_", extra="forbid", frozen=True)
+
+    fdr: float = Field(0.01, gt=0, lt=1, description="false-discovery rate of reported campaigns")
+    shape_fdr: float = Field(0.05, gt=0, lt=1, description="false-discovery rate of the rung training_shaped")
+    minimum_accounts: int = Field(5, ge=3, description="smallest group that is tested")
+    tested_exchanges: int = Field(60_000, ge=1_000, description="most exchanges of a group that are tested")
+    unreported_groups: int = Field(60, ge=0, description="most tested but unreported groups that are shown")
+    memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$", description="memory of the engine")
+    threads: int = Field(2, ge=1, le=256, description="threads of the engine")
+    hash_only: bool = Field(False, description="keep no text after its signatures are taken")
+    show_text: bool = Field(False, description="show sample prompts unredacted in the report")
+    key_file: Path | None = Field(None, description="key of the identifiers' hashes")
+    assume_timezone: str | None = Field(None, description="zone of timestamps that name none")
+    max_text_bytes: int = Field(1 << 20, ge=1_000, description="longer texts are cut there and counted")
+    trusted_hops: int = Field(0, ge=0, le=20, description="proxies of your own in front of the gateway")
+    account_field: str | None = Field(None, description="dotted path of a log's account id")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Command line over variables over the file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    def shown(self) -> dict[str, Any]:
+        """For `summary.json`: everything but where the key is."""
+        return {name: value for name, value in self.model_dump(mode="json").items() if name != "key_file"}
+
+
+def load_settings(file: Path | None, given: dict[str, Any]) -> ScanSettings:
+    """Settings from a file, the environment and the command line.
+
+    Args:
+        file: TOML file, or None.
+        given: what the command line names; None values are not given.
+
+    Raises:
+        UsageError: a name or value is unfit; the message names the key and the allowed range.
+    """
+    if file is not None and not file.is_file():
+        raise UsageError("there is no such settings file", "check the path given to --settings", file=file)
+
+    class FromFile(ScanSettings):
+        model_config = SettingsConfigDict(toml_file=file)
+
+    try:
+        return FromFile(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "settings"
+        field = ScanSettings.model_fields.get(key)
+        meaning = f" ({field.description})" if field is not None else ""
+        raise UsageError(
+            f"setting {key!r}{meaning}: {first['msg']}",
+            "correct it on the command line, in the settings file or in STILLWATCH_* variables",
+            file=file,
+        ) from error
+    except ValueError as error:  # TOML that cannot be parsed
+        raise UsageError(f"the settings cannot be read: {error}", "write valid TOML", file=file) from error
