@@ -1,7 +1,6 @@
 """A whole raw column at once: what is clean goes through Arrow, the rest through `values`, one by one."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,41 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.exchange import reasons, values
+from stillwatch.exchange.converted import Attempt, Converted, Mask, valid_rows
 from stillwatch.exchange.raw import Values
-from stillwatch.exchange.reasons import Misfit, Reason
+from stillwatch.exchange.reasons import Misfit
 from stillwatch.exchange.rules import ValidationRules
 from stillwatch.exchange.schema import Column
+from stillwatch.exchange.texts import convert_texts
 from stillwatch.exchange.times import convert_times
-
-Mask = npt.NDArray[np.bool_]
-
-
-@dataclass
-class Converted:
-    """A raw column in the column's type.
-
-    Attributes:
-        array: as long as the raw column; null where a row has a problem.
-        problems: row of the batch (0-based) -> why its value does not fit.
-        repairs: name of a repair -> rows that needed it.
-    """
-
-    array: pa.Array
-    problems: dict[int, Reason] = field(default_factory=dict)
-    repairs: dict[str, Mask] = field(default_factory=dict)
-
-    def repair(self, name: str, rows: Mask) -> None:
-        """Note that these rows needed a repair."""
-        if rows.any():
-            self.repairs[name] = self.repairs[name] | rows if name in self.repairs else rows
-
-
-@dataclass
-class Attempt:
-    """What the fast path made of a column, and the rows that it leaves to `values`."""
-
-    converted: Converted
-    unsure: Mask
 
 
 def convert_column(raw: Values | None, column: Column, rules: ValidationRules, length: int) -> Converted:
@@ -121,9 +92,9 @@ def _attempt(source: pa.Array, column: Column, rules: ValidationRules) -> Attemp
     if pa.types.is_null(source.type):
         return Attempt(Converted(pa.nulls(len(source), column.type)), np.zeros(len(source), np.bool_))
     takers: tuple[tuple[Callable[[pa.DataType], bool], Callable[..., Attempt | None]], ...] = (
-        (pa.types.is_timestamp, _take_times),
+        (pa.types.is_timestamp, convert_times),
         (pa.types.is_boolean, _take_truths),
-        (pa.types.is_string, _take_texts),
+        (pa.types.is_string, convert_texts),
         (pa.types.is_primitive, _take_numbers),
     )
     for matches, take in takers:
@@ -136,15 +107,6 @@ def _take_truths(source: pa.Array, column: Column, rules: ValidationRules) -> At
     if not pa.types.is_boolean(source.type):
         return None
     return Attempt(Converted(source), np.zeros(len(source), np.bool_))
-
-
-def _take_times(source: pa.Array, column: Column, rules: ValidationRules) -> Attempt | None:
-    times = convert_times(source, column, rules)
-    if times is None:
-        return None
-    converted = Converted(times.array, times.problems)
-    converted.repairs.update(times.repairs)
-    return Attempt(converted, times.unsure)
 
 
 def _take_numbers(source: pa.Array, column: Column, rules: ValidationRules) -> Attempt | None:
@@ -178,90 +140,6 @@ def _outside(raw: npt.NDArray[Any], column: Column) -> Mask:
     above = raw > largest if bounds.max > largest else np.zeros(len(raw), np.bool_)
     below = raw < -largest if bounds.min < -largest else np.zeros(len(raw), np.bool_)
     return above | below
-
-
-def _take_texts(source: pa.Array, column: Column, rules: ValidationRules) -> Attempt | None:
-    kind = source.type
-    if pa.types.is_integer(kind):
-        spelled = source.cast(pa.string())
-        valid = valid_rows(source)
-        unsure = np.asarray(pc.fill_null(pc.binary_length(spelled), 0)) > rules.max_bytes(column)
-        converted = Converted(spelled)
-        converted.repair(values.CONVERTED, valid & ~unsure)
-        return Attempt(converted, unsure)
-    small = pa.types.is_string(kind) or pa.types.is_binary(kind)
-    large = pa.types.is_large_string(kind) or pa.types.is_large_binary(kind)
-    if not small and not large:
-        return None
-    offsets, data = buffers(source, large)
-    valid = valid_rows(source)
-    unsure = np.diff(offsets) > rules.max_bytes(column)
-    if not column.text:
-        unsure |= _perhaps_blank(offsets, data)
-    inside = data[offsets[0] : offsets[-1]]
-    if len(inside) and not inside.all():
-        unsure |= _holds_nul(offsets, data)
-    unsure |= _holds_invalid(source, large)
-    unsure &= valid
-    string = source.cast(pa.large_string() if large else pa.string(), safe=False)
-    if unsure.any():  # what is too long or broken must not stand in the result, nor count for its size
-        string = pc.if_else(pa.array(~unsure), string, pa.scalar(None, string.type))
-    return Attempt(Converted(string.cast(pa.string()) if large else string), unsure)
-
-
-def buffers(array: pa.Array, large: bool) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
-    """Offsets (length + 1, into the data) and data bytes of a string or binary array, slices respected."""
-    _, offsets, data = array.buffers()
-    dtype = np.int64 if large else np.int32
-    if offsets is None or len(array) == 0:
-        return np.zeros(len(array) + 1, dtype), np.zeros(0, np.uint8)
-    numbers = np.frombuffer(offsets, dtype, len(array) + 1, array.offset * np.dtype(dtype).itemsize)
-    return numbers, np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
-
-
-def valid_rows(array: pa.Array) -> Mask:
-    """Which rows are not null."""
-    if array.null_count == 0:
-        return np.ones(len(array), np.bool_)
-    mask: Mask = array.is_valid().to_numpy(zero_copy_only=False)
-    return mask
-
-
-def _perhaps_blank(offsets: npt.NDArray[Any], data: npt.NDArray[np.uint8]) -> Mask:
-    starts = offsets[:-1]
-    empty: Mask = offsets[1:] == starts
-    if not len(data):
-        return empty
-    first = data[np.minimum(starts, len(data) - 1)]
-    blank: Mask = empty | (first <= ord(" "))
-    return blank
-
-
-def _holds_nul(offsets: npt.NDArray[Any], data: npt.NDArray[np.uint8]) -> Mask:
-    places = np.flatnonzero(data[offsets[0] : offsets[-1]] == 0) + offsets[0]
-    mask = np.zeros(len(offsets) - 1, np.bool_)
-    mask[np.searchsorted(offsets, places, side="right") - 1] = True
-    return mask
-
-
-def _holds_invalid(source: pa.Array, large: bool) -> Mask:
-    """Rows that are no UTF-8: Parquet readers do not check it, and one bad byte would stop a later stage."""
-    mask = np.zeros(len(source), np.bool_)
-    try:
-        source.cast(pa.large_string() if large else pa.string(), safe=False).validate(full=True)
-    except pa.ArrowInvalid:
-        binary = source.cast(pa.large_binary() if large else pa.binary())
-        for row, item in enumerate(binary.to_pylist()):
-            mask[row] = item is not None and not _is_utf8(item)
-    return mask
-
-
-def _is_utf8(item: bytes) -> bool:
-    try:
-        item.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def objects(raw: Values, rows: Sequence[int] | npt.NDArray[np.int64]) -> list[object]:

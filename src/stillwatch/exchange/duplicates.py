@@ -18,8 +18,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stillwatch.exchange.columns import buffers
 from stillwatch.exchange.output import written
+from stillwatch.exchange.texts import buffers
 
 _PARTITION_BITS = 4  # tables grow one after the other, so that growth needs little memory on top
 _FIRST_CAPACITY = 1 << 10

@@ -78,8 +78,10 @@ class Quality:
         for (column, reason), n in sorted(self.reasons.items()):
             yield f"unfit: {reason}", column or "file", n, "see the quarantine file for places and remedies"
         for part in self.broken:
-            rows = float("nan") if part.rows is None else part.rows
-            yield "rows unreadable", part.file, rows, f"from row {part.first_row}: {part.what}"
+            if part.rows is None:
+                yield "file unreadable", part.file, 1, f"{part.what}; nobody can tell how many rows it had"
+            else:
+                yield "rows unreadable", part.file, part.rows, f"from row {part.first_row}: {part.what}"
         for column, share in self.null_share.items():
             yield "null share", column, share, _null_words(share)
         for column in self.extra_columns:

@@ -20,8 +20,9 @@ ReasonCounts = Counter[tuple[str, str]]
 class Quarantine:
     """Takes unfit rows, counts all of them, and writes them down.
 
-    Lines go to `<path>.partial`, which gets its name when the writer is closed without an error; nothing is
-    written where every row was fit. Values of identifiers and texts are not shown in it.
+    Lines go to `<path>.partial`, which gets its name when the writer is closed without an error. Where every
+    row was fit nothing is written, and the file of an earlier run is removed. Values of
+    identifiers and texts are not shown in it.
 
     Args:
         path: the JSON-lines file; None only counts.
@@ -70,9 +71,13 @@ class Quarantine:
 
     def close(self) -> None:
         """Finish the file and give it its name."""
-        if self._file is None or self.path is None:
+        if self.path is None:
             return
         with written(self.path):
+            if self._file is None:
+                if not self._rows:
+                    self.path.unlink(missing_ok=True)  # of an earlier run: it would speak of other rows
+                return
             if self._rows > self._max_rows:
                 more = {
                     "more_rows": self._rows - self._max_rows,

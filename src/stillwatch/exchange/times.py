@@ -1,7 +1,6 @@
 """Timestamps of a whole column at once."""
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.exchange import reasons, values
-from stillwatch.exchange.reasons import Reason
+from stillwatch.exchange.converted import Attempt, Converted, Mask, valid_rows
 from stillwatch.exchange.rules import MICROSECOND, ValidationRules
 from stillwatch.exchange.schema import TIMESTAMP, Column
 
@@ -18,17 +17,7 @@ _FAR = 8 * 10**18  # microseconds; anything near it is far outside the range tha
 _PER_UNIT = {"s": 10**6, "ms": 10**3, "us": 1}
 
 
-@dataclass
-class Times:
-    """Converted timestamps, as `columns.Converted`, with the rows that are left to `values`."""
-
-    array: pa.Array
-    problems: dict[int, Reason]
-    repairs: dict[str, npt.NDArray[np.bool_]]
-    unsure: npt.NDArray[np.bool_]
-
-
-def convert_times(source: pa.Array, column: Column, rules: ValidationRules) -> Times | None:
+def convert_times(source: pa.Array, column: Column, rules: ValidationRules) -> Attempt | None:
     """Timestamps, dates, numbers since 1970 or ISO 8601 text as microseconds UTC.
 
     None where the column is of another type or cannot be taken at once. A local time that a clock skips in
@@ -36,17 +25,16 @@ def convert_times(source: pa.Array, column: Column, rules: ValidationRules) -> T
     """
     kind = source.type
     none = np.zeros(len(source), np.bool_)
-    valid: npt.NDArray[np.bool_] = source.is_valid().to_numpy(zero_copy_only=False)
+    valid = valid_rows(source)
     if pa.types.is_timestamp(kind) and kind.tz is not None:
         return _checked(_microseconds(source), valid, column, rules)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         if rules.zone is None:
             problems = dict.fromkeys(np.flatnonzero(valid).tolist(), reasons.NO_ZONE)
-            return Times(pa.nulls(len(source), TIMESTAMP), problems, {}, none)
+            return Attempt(Converted(pa.nulls(len(source), TIMESTAMP), problems), none)
         local = _microseconds(source)
         checked = _checked(_in_zone(local, rules), valid, column, rules)
-        if valid.any():
-            checked.repairs[values.ZONE_ASSUMED] = valid
+        checked.converted.repair(values.ZONE_ASSUMED, valid)
         return checked
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return _from_numbers(source, valid, column, rules)
@@ -83,9 +71,7 @@ def _in_zone(local: npt.NDArray[np.int64], rules: ValidationRules) -> npt.NDArra
     return np.where(inside, aware.cast(pa.int64()).to_numpy(zero_copy_only=False), local)
 
 
-def _from_numbers(
-    source: pa.Array, valid: npt.NDArray[np.bool_], column: Column, rules: ValidationRules
-) -> Times:
+def _from_numbers(source: pa.Array, valid: Mask, column: Column, rules: ValidationRules) -> Attempt:
     raw: npt.NDArray[Any] = pc.fill_null(source, 0).to_numpy(zero_copy_only=False)
     result = np.zeros(len(raw), np.int64)
     known = np.zeros(len(raw), np.bool_)
@@ -101,14 +87,11 @@ def _from_numbers(
             result[hit] = ticks // (scale // 10**6) if scale > 10**6 else ticks * (10**6 // scale)
     checked = _checked(result, known, column, rules)
     checked.unsure = valid & ~known
-    if known.any():
-        checked.repairs[values.EPOCH_NUMBER] = known
+    checked.converted.repair(values.EPOCH_NUMBER, known)
     return checked
 
 
-def _from_text(
-    source: pa.Array, valid: npt.NDArray[np.bool_], column: Column, rules: ValidationRules
-) -> Times | None:
+def _from_text(source: pa.Array, valid: Mask, column: Column, rules: ValidationRules) -> Attempt | None:
     for unit in ("us", "ns"):
         try:
             parsed = source.cast(pa.timestamp(unit, "UTC"))
@@ -118,13 +101,11 @@ def _from_text(
     return None
 
 
-def _checked(
-    moments: npt.NDArray[np.int64], valid: npt.NDArray[np.bool_], column: Column, rules: ValidationRules
-) -> Times:
+def _checked(moments: npt.NDArray[np.int64], valid: Mask, column: Column, rules: ValidationRules) -> Attempt:
     early = valid & (moments < rules.earliest(column))
     late = valid & (moments > rules.latest)
     fine = valid & ~early & ~late
     problems = dict.fromkeys(np.flatnonzero(early).tolist(), reasons.TOO_EARLY)
     problems.update(dict.fromkeys(np.flatnonzero(late).tolist(), reasons.FUTURE))
     array = pa.array(np.where(fine, moments, 0), pa.int64(), mask=~fine).cast(TIMESTAMP)
-    return Times(array, problems, {}, np.zeros(len(moments), np.bool_))
+    return Attempt(Converted(array, problems), np.zeros(len(moments), np.bool_))

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stillwatch.exchange.columns import Converted, as_arrow, convert_column, objects
+from stillwatch.exchange.columns import as_arrow, convert_column, objects
+from stillwatch.exchange.converted import Converted
 from stillwatch.exchange.raw import RawBatch, Values
 from stillwatch.exchange.reasons import Reason, Unfit, preview
 from stillwatch.exchange.rules import ValidationRules
