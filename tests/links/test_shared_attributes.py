@@ -109,3 +109,22 @@ def test_groups_without_attributes_and_wrong_groups() -> None:
         shared_attribute_test([1, 1], incidence, model)
     with pytest.raises(ValueError, match="does not have"):
         shared_attribute_test([50], incidence, model)
+
+
+def test_many_small_clusters_are_seen_where_no_single_value_shows() -> None:
+    """Sixty cards behind four accounts each: each card alone is a family, all together are a campaign."""
+    rng = np.random.default_rng(10)
+    n = 5000
+    cards = np.concatenate([np.repeat(np.arange(60), 4), np.arange(60, 60 + n - 240)])
+    families = rng.integers(60, 60 + n - 240, 300)  # some others share a card too
+    entities = np.concatenate([np.arange(n), rng.integers(240, n, 300)])
+    incidence = Incidence.from_pairs(
+        "payment", entities, np.concatenate([cards, families]), (n, 60 + n - 240)
+    )
+    result = shared_attribute_test(np.arange(240), incidence, fit_bicm(incidence))
+    assert min(s.log_p for s in result.shared) > np.log(1e-3)
+    assert result.n_rare == 60
+    assert result.expected_rare < 2
+    assert result.log_p < np.log(1e-40)
+    other = shared_attribute_test(rng.choice(np.arange(240, n), 240, replace=False), incidence, fit_bicm(incidence))
+    assert other.log_p > np.log(0.01)

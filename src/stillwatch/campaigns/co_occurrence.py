@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch.links.bicm import BipartiteModel, fit_bicm
+from stillwatch.links.bicm import BipartiteModel
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.shared_attributes import SharedAttribute, shared_attribute_test
 
@@ -37,11 +37,6 @@ class AttributeModels:
 
     attributes: Attributes
     models: Mapping[str, BipartiteModel]
-
-
-def attribute_models(attributes: Attributes) -> AttributeModels:
-    """Fit one bipartite configuration model per kind."""
-    return AttributeModels(attributes, {kind: fit_bicm(found) for kind, found in attributes.kinds.items()})
 
 
 def co_occurrence_test(entities: NDArray[np.str_], models: AttributeModels) -> dict[str, SharedAttribute]:

@@ -108,11 +108,14 @@ def _pairs(groups: list[tuple[int, ...]] | list[list[int]], names: NDArray[np.st
 
 
 def _communities(table: pa.Table, usage: Usage) -> list[NDArray[np.int64]]:
+    """Communities, and the connected components they are parts of (one hand's clusters may have few ties)."""
     position = {name: index for index, name in enumerate(usage.entities.tolist())}
-    members: dict[int, list[int]] = {}
-    for entity, community in zip(
-        table.column("entity").to_pylist(), table.column("community").to_pylist(), strict=True
-    ):
-        if entity in position:
-            members.setdefault(community, []).append(position[entity])
-    return [np.array(sorted(found), dtype=np.int64) for _, found in sorted(members.items())]
+    entities = table.column("entity").to_pylist()
+    found: set[tuple[int, ...]] = set()
+    for column in ("community", "component"):
+        members: dict[int, list[int]] = {}
+        for entity, number in zip(entities, table.column(column).to_pylist(), strict=True):
+            if entity in position:
+                members.setdefault(number, []).append(position[entity])
+        found.update(tuple(sorted(group)) for group in members.values())
+    return [np.array(group, dtype=np.int64) for group in sorted(found)]

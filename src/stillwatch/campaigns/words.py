@@ -38,23 +38,22 @@ def repetition(candidate: Candidate, n: int) -> Finding:
 
 def tie(kind: str, shared: SharedAttribute, log_e: float) -> Finding:
     """One kind of shared attribute."""
-    if not shared.shared:
-        text = f"no two accounts share {WORDS[kind]}"
-        value, expected = 0.0, None
-    else:
+    text = (
+        f"{shared.n_rare} {WORDS[kind]} are each shared by two or more of the accounts where {shared.expected_rare:.2g} "
+        "are expected"
+    )
+    if shared.shared:
         best = shared.shared[0]
-        value, expected = float(best.holders), best.expected
-        text = (
-            f"{len(shared.shared)}{'+' if len(shared.shared) >= 32 else ''} {WORDS[kind]} shared by two or more; "
-            f"the least likely by {best.holders} of {shared.n_informed} where {best.expected:.2g} are expected "
-            f"({best.degree} have it in the whole dataset)"
+        text += (
+            f"; the least likely is shared by {best.holders} of {shared.n_informed} where {best.expected:.2g} are "
+            f"expected ({best.degree} have it in the whole dataset)"
         )
     return Finding(
         Rung.COORDINATED,
         f"shared_{kind}",
-        "accounts sharing the least likely value",
-        value,
-        expected,
+        f"{WORDS[kind]} shared by two or more",
+        float(shared.n_rare),
+        shared.expected_rare,
         shared.n_informed,
         log_e,
         f"accounts and {WORDS[kind]} meet by chance, each as often as it does in the whole dataset",

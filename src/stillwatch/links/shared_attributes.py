@@ -26,6 +26,11 @@ _EXACT_CLASSES = 512
 _RANKED = 32
 """Values whose exact tail is computed, best first by the Poisson approximation."""
 _LOG_FLOOR = -650.0
+LEAST_LIFT = 3.0
+"""A tie is a value at least so much more common inside the group than outside: in a group of freemail users
+everybody has the popular provider, which is no tie however many they are."""
+RARE = 0.05
+"""Largest part of all entities that may hold a value which is counted as rare."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,9 @@ class SharedAttribute:
     Attributes:
         kind: name of the kind.
         log_p: natural logarithm of a valid p-value of "the group is tied by this kind"; 0 says nothing.
-        shared: values that at least two of the group have, best first, at most 32.
+        shared: values that at least two of the group have and that are tied to it, best first, at most 32.
+        n_rare: rare values that at least two of the group have.
+        expected_rare: how many the null expects.
         n_entities: entities of the group.
         n_informed: those of them with any value of this kind.
     """
@@ -64,6 +71,8 @@ class SharedAttribute:
     kind: str
     log_p: float
     shared: tuple[SharedValue, ...]
+    n_rare: int
+    expected_rare: float
     n_entities: int
     n_informed: int
 
@@ -92,12 +101,27 @@ def shared_attribute_test(
     if members.size and not (members[0] >= 0 and members[-1] < incidence.n_entities):
         raise ValueError("the group holds an entity that the incidence does not have")
     informed = members[incidence.entity_degrees[members] > 0]
-    held, holders = np.unique(incidence.matrix[informed].indices.astype(np.int64), return_counts=True)
-    held, holders = held[holders >= 2], holders[holders >= 2].astype(np.int64)
+    held, holders = np.unique(incidence.matrix[informed].indices, return_counts=True)
+    held, holders = held[holders >= 2].astype(np.int64), holders[holders >= 2]
     law = _GroupLaw(informed, model)
-    shared = _best_values(held, holders, law, incidence) if held.size else ()
-    log_p = min((s.log_p for s in shared), default=0.0)
-    return SharedAttribute(incidence.kind, log_p, shared, int(members.size), int(informed.size))
+    limit = RARE * incidence.n_entities
+    n_rare = int((incidence.value_degrees[held] <= limit).sum())
+    expected_rare, log_p_rare = law.rare(n_rare, limit)
+    tied = _lift(held, holders, incidence, informed.size) >= LEAST_LIFT
+    shared = _best_values(held[tied], holders[tied], law, incidence) if tied.any() else ()
+    best = min(min((s.log_p for s in shared), default=0.0), log_p_rare)
+    log_p = min(0.0, best + np.log(2))
+    return SharedAttribute(
+        incidence.kind, float(log_p), shared, n_rare, expected_rare, int(members.size), int(informed.size)
+    )
+
+
+def _lift(held: Ints, holders: Ints, incidence: Incidence, n_group: int) -> Floats:
+    """How much more common each value is inside the group than outside; infinite where nobody outside has it."""
+    outside = incidence.value_degrees[held] - holders
+    n_outside = max(int((incidence.entity_degrees > 0).sum()) - n_group, 1)
+    with np.errstate(divide="ignore"):
+        return np.asarray((holders / max(n_group, 1)) / (outside / n_outside))
 
 
 @dataclass(frozen=True)
@@ -125,6 +149,21 @@ class _GroupLaw:
             else:
                 tails.append((size, None))
         return tails
+
+    def rare(self, n_shared: int, limit: float) -> tuple[float, float]:
+        """Rare values that two or more are expected to share, and ln of a bound on P(n_shared or more).
+
+        Values are independent under the model; Chernoff's bound for the Poisson law holds for sums of unequal
+        coin tosses as well.
+        """
+        classes = np.flatnonzero((self.model.class_degree >= 2) & (self.model.class_degree <= limit))
+        if classes.size == 0 or self.members.size < 2:
+            return 0.0, 0.0
+        twice = np.array([np.exp(log_tails(self.probabilities(int(c)), 2)[2]) for c in classes])
+        expected = float((twice * self.model.class_size[classes]).sum())
+        if n_shared <= expected:
+            return expected, 0.0
+        return expected, float(n_shared - expected - n_shared * np.log(n_shared / max(expected, 1e-300)))
 
     def corrected(self, log_p: float) -> float:
         """ln of a bound on P(any value of the kind has a p-value as small as exp(log_p))."""
