@@ -56,8 +56,8 @@ def simulate(
 ) -> Simulated:
     """Simulates a world and writes `out/dataset/` and `out/labels.parquet`.
 
-    The same world, seed and scale give the same bytes on any machine. With `null` the campaigns are left out and every
-    benign row stays as it is, so a detector that reports anything there is wrong.
+    The same world, seed and scale give the same bytes on any machine. With `null` the campaigns are left out
+    and every benign row stays as it is, so a detector that reports anything there is wrong.
 
     Args:
         world: name of a shipped world, path of a TOML file, or settings that were read.
@@ -80,7 +80,8 @@ def simulate(
     if seed < 0:
         raise UsageError(f"seed = {seed} is not allowed", "Set seed to a whole number from 0.")
     settings = world if isinstance(world, World) else read_world(world)
-    around = _surroundings(settings, seed, FolderLibrary(corpora) if corpora else Library())
+    _make_folder(out / "dataset" / "exchanges")
+    around = _surroundings(settings, seed, FolderLibrary(corpora, seed) if corpora else Library())
     accounts, exchanges, labels = [], [], []
     for name, campaign, traffic, table in _lives(around, SCALES[scale], null):
         if traffic.own_accounts:
@@ -94,6 +95,15 @@ def simulate(
         pa.concat_tables(labels),
         _releases(around),
     )
+
+
+def _make_folder(folder: Path) -> None:
+    """Made before the work: an output that cannot be written is said at once."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        remedy = "Free space or choose another --out folder."
+        raise OutputError(f"cannot write: {error}", remedy, file=folder) from error
 
 
 def _surroundings(world: World, seed: int, library: Library) -> Surroundings:
@@ -193,7 +203,6 @@ def _write(
     dataset = out / "dataset"
     try:
         folder = dataset / "exchanges"
-        folder.mkdir(parents=True, exist_ok=True)
         for old in folder.glob("part-*.parquet"):
             old.unlink()
         for number, first in enumerate(range(0, max(1, exchanges.num_rows), _ROWS_A_FILE)):

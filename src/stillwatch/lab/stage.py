@@ -113,7 +113,8 @@ class Stage:
         Args:
             favourite: int64 per request, the client's usual model.
             ts: int64 microseconds per request.
-            eagerness: share of the requests for large models that move to the newest on the first day; it grows by
+            eagerness: share of the requests for large models that move to the newest on the first day; it
+                grows by
                 a fifth of the rest each day.
         """
         days = (ts - self.around.released_at) / DAY

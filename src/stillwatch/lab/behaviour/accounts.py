@@ -50,8 +50,8 @@ _COUNTRY_WEIGHTS = 1 / np.arange(1, len(COUNTRIES) + 1)
 class Accounts:
     """Columns of accounts of one population; every list has one entry an account.
 
-    `addresses` holds for each account the addresses it calls from, the usual one first. `banned_at` is NEVER while
-    active. Times are microseconds since 1970.
+    `addresses` holds for each account the addresses it calls from, the usual one first. `banned_at` is NEVER
+    while active. Times are microseconds since 1970.
     """
 
     account_id: list[str]

@@ -1,7 +1,8 @@
 """What software asks: user agents, TLS fingerprints, and the settings that a program fixes once.
 
-Names of the programs are ours. Popularity follows a 1/rank law, as it does for the header sets of browsers, so a few
-user agents and fingerprints are shared by thousands of accounts and say nothing about any two of them.
+Names of the programs are ours. Popularity follows a 1/rank law, as it does for the header sets of browsers,
+so a few user agents and fingerprints are shared by thousands of accounts and say nothing about any two of
+them.
 """
 
 from dataclasses import dataclass

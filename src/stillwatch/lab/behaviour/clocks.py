@@ -1,9 +1,11 @@
-"""When things happen: human sessions, machines, and the working hours of both. Times are microseconds since 1970.
+"""When things happen: human sessions, machines, and the working hours of both. Times are microseconds since
+1970.
 
 Sources of the figures: the gap between two prompts of one person has the quantiles 24 / 43 / 78 / 140 / 216 s
-(10 / 25 / 50 / 75 / 90 %) in RealHumanEval. Hourly volumes of heavy automated clients have a standard deviation of the
-log of 1.1 / 2.1 / 2.7 (quartiles), an hour-to-hour correlation of 0.46 / 0.63 / 0.80, and their gaps a coefficient of
-variation of 1.0 / 1.1 / 1.5 in the ServeGen client traces. So machines are not smooth, and their days are not alike.
+(10 / 25 / 50 / 75 / 90 %) in RealHumanEval. Hourly volumes of heavy automated clients have a standard
+deviation of the log of 1.1 / 2.1 / 2.7 (quartiles), an hour-to-hour correlation of 0.46 / 0.63 / 0.80, and
+their gaps a coefficient of variation of 1.0 / 1.1 / 1.5 in the ServeGen client traces. So machines are not
+smooth, and their days are not alike.
 """
 
 from dataclasses import dataclass
@@ -112,7 +114,8 @@ def _session_starts(
 
 
 def machine_times(rng: np.random.Generator, count: int, start: int, end: int, roughness: float = 1.3) -> Ints:
-    """`count` arrival times of one automated client: an uneven hourly load with off hours, bursts inside an hour.
+    """`count` arrival times of one automated client: an uneven hourly load with off hours, bursts inside an
+    hour.
 
     Args:
         rng: source of chance.

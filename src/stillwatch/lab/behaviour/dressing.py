@@ -32,7 +32,8 @@ def dress(stage: Stage, traffic: Traffic, retry_anywhere: bool) -> pa.Table:
     Args:
         stage: its chance and surroundings.
         traffic: its requests.
-        retry_anywhere: whether a failed request is asked again by any of the accounts (a balancer) or by the same.
+        retry_anywhere: whether a failed request is asked again by any of the accounts (a balancer) or by the
+            same.
     """
     rows, failed = _with_retries(stage, _possible(traffic, stage), retry_anywhere)
     rng, accounts, size = stage.rng, traffic.accounts, len(rows)

@@ -1,9 +1,11 @@
-"""The Internet of one world: access networks, carriers, clouds, hosters, VPN providers, and offices behind one address.
+"""The Internet of one world: access networks, carriers, clouds, hosters, VPN providers, and offices behind
+one address.
 
-Address blocks are drawn at random for each world; who really holds them has nothing to do with what happens here.
-Shapes: home users have an address of a large block and keep it for weeks; mobile carriers put thousands behind a few
-dozen (carrier-grade NAT); a cloud customer gets an address of a block that everybody shares; VPN exits are shared by
-many strangers.
+Address blocks are drawn at random for each world; who really holds them has nothing to do with what happens
+here.
+Shapes: home users have an address of a large block and keep it for weeks; mobile carriers put thousands
+    behind a few dozen (carrier-grade NAT); a cloud customer gets an address of a block that everybody shares;
+    VPN exits are shared by many strangers.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """One queue of work, dealt to many accounts: what every campaign has in common.
 
-Seeds are dealt without replacement; a small share is asked twice on purpose (best of two), by whichever account is next.
+Seeds are dealt without replacement; a small share is asked twice on purpose (best of two), by whichever
+account is next.
 """
 
 from collections import deque

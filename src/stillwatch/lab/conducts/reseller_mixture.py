@@ -1,8 +1,9 @@
-"""A campaign that buys from a reseller: its requests travel among those of the reseller's unrelated customers.
+"""A campaign that buys from a reseller: its requests travel among those of the reseller's unrelated
+customers.
 
-The accounts are those of a benign population (`host`); the campaign adds its own exchanges to each, between `low` and
-`high` of what the account then carries. Address, program and payment are the reseller's, the same for both parts. Cost to
-the attacker: the reseller's margin, and the reseller's word.
+The accounts are those of a benign population (`host`); the campaign adds its own exchanges to each, between
+`low` and `high` of what the account then carries. Address, program and payment are the reseller's, the same
+for both parts. Cost to the attacker: the reseller's margin, and the reseller's word.
 """
 
 import numpy as np

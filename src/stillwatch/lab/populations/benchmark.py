@@ -1,8 +1,9 @@
 """A research group's benchmark harness, sharded over many accounts, not declared as one organisation.
 
-The same public items are run again for several models and checkpoints on several days; within a run the items are dealt
-over the accounts from one queue, workers in parallel. Short answers in a fixed format. It is coordinated, and it draws
-from one pool of tasks, but every run covers the whole set again and each account in the end sees much of it.
+The same public items are run again for several models and checkpoints on several days; within a run the items
+are dealt over the accounts from one queue, workers in parallel. Short answers in a fixed format. It is
+coordinated, and it draws from one pool of tasks, but every run covers the whole set again and each account in
+the end sees much of it.
 """
 
 import numpy as np

@@ -1,8 +1,9 @@
 """Private users of a chat assistant all over the world.
 
-Sessions of about three turns, pauses as in RealHumanEval (behaviour/clocks.py), volumes heavy-tailed (log-normal), a few
-behind a VPN. Each has one to five topics and own vocabulary in them, repeats and rephrases own prompts, and follows up
-with the short sentences that everybody uses, so strangers collide often.
+Sessions of about three turns, pauses as in RealHumanEval (behaviour/clocks.py), volumes heavy-tailed
+(log-normal), a few behind a VPN. Each has one to five topics and own vocabulary in them, repeats and
+rephrases own prompts, and follows up with the short sentences that everybody uses, so strangers collide
+often.
 """
 
 from stillwatch.lab.behaviour.clocks import PRIVATE_HOURS, Rhythm, heavy_tailed, human_sessions

@@ -1,9 +1,9 @@
 """Developers who all run the same coding agent: one long system prompt, many unrelated projects.
 
-The system prompt is identical for everybody on the same version; versions drift because people update at their own
-time. Inside a session the agent sends tool results by itself within seconds; people come back for the next task. The
-agent's own templates (title of a session, summary of a full context) are shared by all. Each account has one to three
-projects with own identifiers, which is what tells them apart.
+The system prompt is identical for everybody on the same version; versions drift because people update at
+their own time. Inside a session the agent sends tool results by itself within seconds; people come back for
+the next task. The agent's own templates (title of a session, summary of a full context) are shared by all.
+Each account has one to three projects with own identifiers, which is what tells them apart.
 """
 
 from dataclasses import replace

@@ -1,8 +1,8 @@
 """Strangers who followed the same tutorial and call on the same timer, each for a purpose of his own.
 
-Popular periods (every hour, every six hours, once a day at seven) on the full minute make thousands of unrelated
-accounts look synchronised. The template is the tutorial's, the slot is the user's own and never changes; only date and
-hour do.
+Popular periods (every hour, every six hours, once a day at seven) on the full minute make thousands of
+unrelated accounts look synchronised. The template is the tutorial's, the slot is the user's own and never
+changes; only date and hour do.
 """
 
 import datetime

@@ -1,9 +1,9 @@
 """A company that balances its product's end-user traffic over many keys, declared as an organisation or not.
 
-Declared, the accounts carry one org_id; undeclared they share a payment instrument and a company e-mail domain. The
-balancer draws a key at random for each request, so the account label says nothing about the content, exactly as in a
-campaign's pool. But customers come back with follow-ups, popular questions repeat word for word, and the end user is
-named.
+Declared, the accounts carry one org_id; undeclared they share a payment instrument and a company e-mail
+domain. The balancer draws a key at random for each request, so the account label says nothing about the
+content, exactly as in a campaign's pool. But customers come back with follow-ups, popular questions repeat
+word for word, and the end user is named.
 """
 
 import numpy as np

@@ -1,7 +1,9 @@
-"""Translation, moderation, extraction, routing and summary pipelines: one account and one template each, very busy.
+"""Translation, moderation, extraction, routing and summary pipelines: one account and one template each, very
+busy.
 
-These are the heaviest accounts of the world, far busier than any account of a campaign. Loads are those of the heavy
-automated clients in the ServeGen traces (behaviour/clocks.py): rough from hour to hour, with hours off.
+These are the heaviest accounts of the world, far busier than any account of a campaign. Loads are those of
+the heavy automated clients in the ServeGen traces (behaviour/clocks.py): rough from hour to hour, with hours
+off.
 """
 
 import numpy as np
@@ -41,7 +43,7 @@ def live(stage: Stage) -> Traffic:
             # Spam, boilerplate and re-deliveries: some texts come again.
             text = dice.pick(seen) if seen and dice.uniform() < 0.03 else content.text("content", dice)
             seen.append(text)
-            prompts.append(template.fill(text))
+            prompts.append(template.fill(text, lambda: content.text("content", dice)))
         systems += [template.system] * count
         kinds += ["short" if use in ("moderation", "classification", "extraction") else "plain"] * count
         ts.append(machine_times(rng, count, *stage.window))

@@ -1,9 +1,9 @@
 """A reseller or aggregator: a few accounts that carry the prompts of many unrelated customers.
 
-Customers are chat users through bots, developers with own projects and small products with a system prompt; the
-reseller's proxy sends each conversation to one of its accounts, mostly sticky, sometimes to any. All calls come from the
-proxy's servers with one program. Such a network is legitimate or not by contract, not by its traffic, and it is the
-place where a campaign hides (conducts/reseller_mixture.py).
+Customers are chat users through bots, developers with own projects and small products with a system prompt;
+the reseller's proxy sends each conversation to one of its accounts, mostly sticky, sometimes to any. All
+calls come from the proxy's servers with one program. Such a network is legitimate or not by contract, not by
+its traffic, and it is the place where a campaign hides (conducts/reseller_mixture.py).
 """
 
 import numpy as np

@@ -1,7 +1,8 @@
-"""A SaaS that opens one account per tenant: the same system prompt everywhere, each tenant's own customers and words.
+"""A SaaS that opens one account per tenant: the same system prompt everywhere, each tenant's own customers
+and words.
 
-The accounts look alike in all that the vendor's software fixes (system prompt, program, servers), and differ in what
-the tenants' customers talk about.
+The accounts look alike in all that the vendor's software fixes (system prompt, program, servers), and differ
+in what the tenants' customers talk about.
 """
 
 import numpy as np

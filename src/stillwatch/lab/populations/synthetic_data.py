@@ -1,7 +1,8 @@
 """Single honest customers who make synthetic data, or grade answers, for a product of their own.
 
-One account each, thousands of templated requests with own content; some use the very templates that are public and that
-campaigns use too, rubric grading and step by step reasoning included. Their items repeat by chance and in re-runs.
+One account each, thousands of templated requests with own content; some use the very templates that are
+public and that campaigns use too, rubric grading and step by step reasoning included. Their items repeat by
+chance and in re-runs.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """Students of one university with homework, all behind the same addresses and one e-mail domain.
 
-Several courses with assignments and deadlines; most students paste an item word for word, others say it in own words or
-ask for a hint; activity rises towards the deadline (exponential lead time, mean 30 hours). Strangers cover the same
-items, which looks like a pool, but every student covers the same ones.
+Several courses with assignments and deadlines; most students paste an item word for word, others say it in
+own words or ask for a hint; activity rises towards the deadline (exponential lead time, mean 30 hours).
+Strangers cover the same items, which looks like a pool, but every student covers the same ones.
 """
 
 import numpy as np

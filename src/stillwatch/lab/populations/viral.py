@@ -1,7 +1,7 @@
 """A prompt that went viral: users who have nothing to do with each other paste one template with own content.
 
-They are users of another population (`host`); each tries the template once or a few times, in a wave of popularity that
-rises within a day and fades with a half-life of about two days.
+They are users of another population (`host`); each tries the template once or a few times, in a wave of
+popularity that rises within a day and fades with a half-life of about two days.
 """
 
 import numpy as np

@@ -28,7 +28,8 @@ def _bank(section: str) -> tuple[str, ...]:
 def answer(kind: str, prompt: str, dice: Dice) -> str:
     """An answer of this kind that names words of the prompt."""
     section, fewest, most = _SHAPES.get(kind, _SHAPES["plain"])
-    sentences = " ".join(dice.pick(_bank(section)) for _ in range(dice.integer(fewest, most)))
+    # A dictionary keeps the order and drops what was said already.
+    sentences = " ".join(dict.fromkeys(dice.pick(_bank(section)) for _ in range(dice.integer(fewest, most))))
     begin = int(dice.uniform() * max(1, len(prompt) - 40))
     words = prompt[begin : begin + 60].split()
     topic = max(words[1:] or words or ["it"], key=len).strip(".,:;?!()[]{}\"'<>`")

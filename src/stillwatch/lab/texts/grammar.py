@@ -49,9 +49,9 @@ class Dice:
 class Grammar:
     """Rules of the form name -> alternatives.
 
-    In an alternative `{name}` stands for any alternative of the rule `name`, `{@name}` for the one that was drawn
-    first in this text (a person keeps his name), `{#3-40}` for a number. A name without a rule stays as it stands:
-    so templates with slots come out of the same grammar that later fills them.
+    In an alternative `{name}` stands for any alternative of the rule `name`, `{@name}` for the one that was
+    drawn first in this text (a person keeps his name), `{#3-40}` for a number. A name without a rule stays as
+    it stands: so templates with slots come out of the same grammar that later fills them.
     """
 
     rules: Mapping[str, tuple[_Parts, ...]]
