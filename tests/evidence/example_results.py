@@ -686,7 +686,7 @@ def _add_ties(made: Example, group: str, accounts: list[str], chance: np.random.
                     "kind": kind,
                     "value": value,
                     "account_id": accounts[holder],
-                    "n_accounts_everywhere": 14 + 3 * which,
+                    "n_accounts_everywhere": 64 + 3 * which,
                     "log10_p": -4.0 - 2.5 * (n_values - which),
                 }
             )

@@ -1,4 +1,4 @@
-"""What would change a verdict: which findings carry it, which explanation comes nearest, what the next rung lacks."""
+"""What would change a verdict: what carries it, which explanation comes nearest, what the next rung lacks."""
 
 from collections.abc import Iterator, Sequence
 
@@ -26,10 +26,8 @@ def what_would_change(
         found.append(
             sentence(
                 "If these accounts belong to one customer who may do this (a licensed distiller, a research "
-                "programme, "
-                "an enterprise), declare them as one organisation in accounts.parquet and scan again: "
-                "declared accounts "
-                "are joined before anything is tested."
+                "programme, an enterprise), declare them as one organisation in accounts.parquet and scan "
+                "again: declared accounts are joined before anything is tested."
             )
         )
     found += _nearest(explanations)
@@ -66,8 +64,7 @@ def _families(campaign: Row) -> Iterator[Sentence]:
             "Exactly ",
             Figure(len(campaign["families"]), Kind.COUNT, source),
             " independent families of evidence hold. If one of them fell, the verdict would stand, but "
-            "would no longer "
-            "allow enforcement.",
+            "would no longer allow enforcement.",
         )
 
 

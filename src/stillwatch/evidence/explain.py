@@ -13,7 +13,6 @@ from stillwatch.evidence.figures import Figure, Sentence
 from stillwatch.evidence.find import find_group
 from stillwatch.evidence.group import TRAITS, GroupView, view_group
 from stillwatch.evidence.headline import plural
-from stillwatch.evidence.numbers import spoken
 from stillwatch.evidence.plain import explain_dict
 from stillwatch.evidence.replay import replay_of
 from stillwatch.evidence.results import Results, load_results
@@ -106,7 +105,7 @@ def _ladder(view: GroupView) -> Table:
                     ")",
                 ]
         else:
-            pieces = ["nothing that holds speaks to it"]
+            pieces = ["no finding of this rung holds by itself"]
         mark = "◉" if rung.reached else "●" if rung.holds else "○"
         style = "bold red" if rung.reached else "" if rung.holds else "dim"
         table.add_row(
@@ -201,12 +200,12 @@ def _templates(view: GroupView) -> Iterable[RenderableType]:
         traits: list[Piece] = []
         if row["capability"] is not None:
             traits += ["asks for ", row.name("capability"), "; "]
-        for trait in TRAITS:
+        for trait, does in TRAITS.items():
             if row[trait] is not None:
-                traits += [f"{spoken(trait)} ", row.share(trait), "  "]
+                traits += [", " if traits and traits[-1] != "; " else "", f"{does} ", row.share(trait)]
         yield _line(*traits, style="dim")
         if row["skeleton"] is not None:
-            yield Padding(_line(row.text("skeleton")), (0, 0, 0, 4))
+            yield Padding(_line(row.skeleton("skeleton")), (0, 0, 0, 4))
         else:
             yield Padding(_line("(text was not kept)", style="dim"), (0, 0, 0, 4))
     yield from _more(len(view.templates), MOST_TEMPLATES, "group_templates")

@@ -53,7 +53,7 @@ class Figure:
         """The figure as it is shown."""
         if self.kind is Kind.NAME:
             return visible(numbers.spoken(self.value), self.cut)
-        if self.kind is Kind.TEXT:
+        if self.kind in {Kind.TEXT, Kind.SKELETON}:
             return visible(str(self.value), self.cut, prose=self.cut > CUT_LABEL)
         return str(_WRITERS[self.kind](self.value))
 
@@ -61,9 +61,16 @@ class Figure:
         return self.text
 
     def __html__(self) -> str:
-        return Markup('<span class="{}" data-source="{}">{}</span>').format(
-            "quote" if self.kind in {Kind.TEXT, Kind.NAME} else "figure", self.source, escape(self.text)
-        )
+        shown = escape(self.text)
+        if self.kind is Kind.SKELETON:
+            # What tells that the text was cut begins with the sign of a slot, and is none.
+            kept, cut, tail = (
+                self.text.rpartition("… (+") if len(self.value) > self.cut else (self.text, "", "")
+            )
+            slot = Markup('<mark class="slot">…</mark>')
+            shown = slot.join(escape(part) for part in kept.split("…")) + cut + tail
+        look = "quote" if self.kind in {Kind.TEXT, Kind.NAME, Kind.SKELETON} else "figure"
+        return Markup('<span class="{}" data-source="{}">{}</span>').format(look, self.source, shown)
 
 
 @dataclass(frozen=True)
@@ -175,6 +182,10 @@ class Row:
     def words(self, column: str) -> Figure:
         """A sentence."""
         return Figure(self.values[column], Kind.TEXT, self.source(column), CUT_SENTENCE)
+
+    def skeleton(self, column: str) -> Figure:
+        """The text that a template keeps; its slots are marked."""
+        return Figure(self.values[column], Kind.SKELETON, self.source(column), CUT_TEXT)
 
     def text(self, column: str) -> Figure:
         """A longer text."""

@@ -8,9 +8,9 @@ _MOST_NAMES = 20
 
 
 def find_group(results: Results, name: str) -> str:
-    """Return the id of the campaign or tested group that is called `name` or alone begins with it.
+    """Return the id of the campaign or tested group that is called `name`, or alone begins with it.
 
-    A whole name comes before a beginning; among beginnings campaigns come before groups that were not reported.
+    A whole name comes before a beginning; beginnings of campaigns come before those of other groups.
 
     Raises:
         UsageError: none, or several; the message names those that exist.

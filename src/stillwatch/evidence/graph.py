@@ -63,9 +63,9 @@ class AccountGraph:
     nodes: tuple[Node, ...]
     edges: tuple[tuple[float, float, float, float, str], ...]
     kinds: tuple[str, ...]
-    n_tied: int
+    n_tied: Figure
     n_drawn: int
-    n_values: int
+    n_values: Figure
     n_values_drawn: int
 
 
@@ -115,10 +115,17 @@ def draw_graph(values: Sequence[SharedValue]) -> AccountGraph | None:
     nodes = [_account_node(points[i], name, labels[name]) for name, i in accounts.items()]
     nodes += [_value_node(points[len(accounts) + i], value) for i, (value, _) in enumerate(chosen)]
     edges = [(nodes[a].x, nodes[a].y, nodes[b].x, nodes[b].y, nodes[b].kind) for a, b in pairs.tolist()]
-    tied = {name for value in values for name in value.accounts}
+    tied = len({name for value in values for name in value.accounts})
+    key = key_of(values[0].row["group_id"])
     kinds = sorted({value.row["kind"] for value, _ in chosen})
     return AccountGraph(
-        tuple(nodes), tuple(edges), tuple(kinds), len(tied), len(accounts), len(values), len(chosen)
+        tuple(nodes),
+        tuple(edges),
+        tuple(kinds),
+        n_tied=Figure(tied, Kind.COUNT, f"distinct(ties.account_id[{key}] where shared)"),
+        n_drawn=len(accounts),
+        n_values=Figure(len(values), Kind.COUNT, f"distinct(ties.value[{key}] where shared)"),
+        n_values_drawn=len(chosen),
     )
 
 

@@ -19,8 +19,13 @@ from stillwatch.evidence.ladder import (
 from stillwatch.evidence.numbers import Kind
 from stillwatch.evidence.results import Results
 
-TRAITS = ("elicitation", "rubric", "rewriting", "answer_format")
-"""Columns of `group_templates` that hold shares of exchanges."""
+TRAITS = {
+    "elicitation": "elicit reasoning",
+    "rubric": "grade by a rubric",
+    "rewriting": "rewrite past a censor",
+    "answer_format": "fix the answer's format",
+}
+"""Columns of `group_templates` that hold shares of exchanges, and what those exchanges do."""
 
 
 @dataclass(frozen=True)

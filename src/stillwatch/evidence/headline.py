@@ -53,8 +53,7 @@ def standing(results: Results) -> Sentence:
         return sentence(
             tested,
             f" {plural(tested, 'group')} of accounts looked alike enough to be tested; none could be told "
-            "from innocent "
-            "customers at a false-discovery rate of ",
+            "from innocent customers at a false-discovery rate of ",
             rate_figure(results),
             ".",
         )
@@ -63,14 +62,12 @@ def standing(results: Results) -> Sentence:
     return sentence(
         tested,
         f" {plural(tested, 'group')} of accounts {'was' if tested.value == 1 else 'were'} tested; campaigns "
-        "are reported "
-        "at a false-discovery rate of ",
+        "are reported at a false-discovery rate of ",
         rate_figure(results),
         ". Of those reported, ",
         Figure(ready, Kind.COUNT, source),
         f" {'meets' if ready == 1 else 'meet'} the bar for enforcement: the last rung of the ladder, and "
-        "two or more "
-        "independent families of evidence.",
+        "two or more independent families of evidence.",
     )
 
 

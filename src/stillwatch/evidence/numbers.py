@@ -18,6 +18,7 @@ class Kind(StrEnum):
     PROBABILITY = "probability"
     TIME = "time"
     NAME = "name"
+    SKELETON = "skeleton"
     TEXT = "text"
 
 
@@ -36,12 +37,12 @@ def number(value: float | None) -> str:
     if size == 0 or (value == round(value) and size < 1e9):
         return _minus(f"{round(value):,}")
     if size >= 1e9 or size < 1e-3:
-        exponent = math.floor(math.log10(size))
-        mantissa = f"{value / 10.0**exponent:.1f}"
-        return _minus(f"{mantissa} × {power_of_ten(exponent)}")
+        mantissa, _, exponent = f"{value:.1e}".partition("e")
+        return _minus(f"{mantissa} × {power_of_ten(int(exponent))}")
     if size >= 1_000:
         return _minus(f"{value:,.0f}")
-    return _minus(f"{value:.{max(0, 2 - math.floor(math.log10(size)))}f}")
+    digits = f"{value:.{max(0, 2 - math.floor(math.log10(size)))}f}"
+    return _minus(digits.rstrip("0").rstrip(".") if "." in digits else digits)
 
 
 def share(value: float | None) -> str:

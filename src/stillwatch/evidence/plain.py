@@ -15,8 +15,8 @@ from stillwatch.evidence.results import Results, load_results
 def explain_dict(results: Path, campaign_id: str) -> dict[str, Any]:
     """Everything that `explain` says, and all rows behind it, as JSON-ready data.
 
-    Values stand as in the tables: nothing is cut, times are ISO 8601 in UTC. What JSON has no number for becomes null
-    (not computed) or the string "Infinity" or "-Infinity".
+    Values stand as in the tables: nothing is cut, times are ISO 8601 in UTC. What JSON has no number for
+    becomes null (not computed) or the string "Infinity" or "-Infinity".
 
     Args:
         results: folder that `stillwatch scan` wrote.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stillwatch.evidence.figures import Figure
+from stillwatch.evidence.figures import Figure, key_of
 from stillwatch.evidence.numbers import Kind
 from stillwatch.evidence.summary import Summary
 from stillwatch.evidence.visible import visible
@@ -63,4 +63,4 @@ def _flat(root: str, values: Mapping[str, Any], before: str = "") -> Iterator[Se
             yield from _flat(root, value, dotted + ".")
         else:
             shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            yield Setting(dotted, Figure(shown, Kind.TEXT, f"summary.{root}.{dotted}"))
+            yield Setting(dotted, Figure(shown, Kind.TEXT, f"summary.{root}.{key_of(dotted)}"))

@@ -1,6 +1,7 @@
 """The report: one self-contained HTML page made from the result tables alone."""
 
 import base64
+import contextlib
 import hashlib
 import importlib.resources
 from collections.abc import Sequence
@@ -84,7 +85,8 @@ def write_report(results: Path, out: Path | None = None) -> Path:
         partial.write_text(page, encoding="utf-8")
         partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         what = f"the report cannot be written ({error.strerror or error})"
         raise OutputError(what, "Free some space, or name another file.", file=target) from error
     return target
@@ -106,10 +108,12 @@ def render_report(results: Results) -> str:
     campaigns = sorted(
         results.rows("campaigns"), key=lambda c: (-height(c["rung"]), -c["n_exchanges"], c.key)
     )
-    return environment.get_template("report.html.j2").render(
+    return environment.get_template(
+        "report.html.j2"
+    ).render(
         # Both are files of this package, not data.
-        script=Markup(script),
-        style=Markup(style),
+        script=Markup(script),  # noqa: S704
+        style=Markup(style),  # noqa: S704
         script_hash=digest,
         results=results,
         headline=headline(results),

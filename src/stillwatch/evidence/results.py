@@ -234,7 +234,8 @@ def _contradictions(results: Results) -> Iterator[str]:
             yield f"{table} names {name}, which is no tested group"
     for key, table in (("campaigns", campaigns), ("groups_tested", groups)):
         if results.summary.counts[key] != table.num_rows:
-            yield f"summary.counts.{key} is {results.summary.counts[key]:,}, the table holds {table.num_rows:,}"
+            stated = results.summary.counts[key]
+            yield f"summary.counts.{key} is {stated:,}, but the table holds {table.num_rows:,}"
 
 
 def _first_line(error: BaseException) -> str:

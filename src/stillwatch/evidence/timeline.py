@@ -110,7 +110,7 @@ def sparkline(timeline: Timeline | None, cells: int = 56) -> str:
 
 
 def draw_timeline(group_id: str, rows: Sequence[Row], verdict: datetime | None) -> TimelineDrawing | None:
-    """Lay a timeline out: exchanges in a panel of 100 units above, active accounts in one of 60 units below."""
+    """Lay a timeline out: exchanges in a panel of 100 units, active accounts in one of 60 below."""
     timeline = bin_timeline(rows)
     if timeline is None:
         return None
@@ -145,11 +145,13 @@ def small_outline(rows: Sequence[Row], start: datetime, end: datetime, cells: in
 
 
 def nice_top(value: int) -> int:
-    """The smallest of 1, 2, 3, 4, 5, 6, 8 times a power of ten that is at least `value`."""
-    if value <= 1:
-        return 1
-    power: int = 10 ** (len(str(value)) - 1)
-    return next(top for step in (1, 2, 3, 4, 5, 6, 8, 10) if (top := step * power) >= value)
+    """The smallest round number that is at least `value`."""
+    if value <= 10:
+        return max(1, value)
+    power: int = 10 ** (len(str(value)) - 2)
+    return next(
+        top for step in (10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100) if (top := step * power) >= value
+    )
 
 
 @dataclass(frozen=True)
