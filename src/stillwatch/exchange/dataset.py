@@ -152,7 +152,7 @@ def open_dataset(path: Path, on_broken: OnBroken = OnBroken.SKIP) -> Dataset:
     if broken and on_broken is OnBroken.ERROR:
         raise UnreadableInputError(
             f"the file cannot be read: {broken[0].what}",
-            "write it again, or leave broken files out with --on-broken skip",
+            "write or copy it again, or leave broken files out, as is done by default",
             file=folder / broken[0].file,
         )
     readable = tuple(file for file in files if file is not None)
