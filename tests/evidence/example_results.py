@@ -580,9 +580,9 @@ def _add_group(made: Example, shape: Shape, chance: np.random.Generator) -> None
     tables["evidence"] += [
         {"group_id": group, **dict(zip(columns, row, strict=True))} for row in shape.evidence
     ]
-    columns = ("explanation", "fits", "measure", "threshold", "words")
+    parts = ("explanation", "fits", "measure", "threshold", "words")
     tables["explanations"] += [
-        {"group_id": group, "rank": i, **dict(zip(columns, row, strict=True))}
+        {"group_id": group, "rank": i, **dict(zip(parts, row, strict=True))}
         for i, row in enumerate(shape.explanations, start=1)
     ]
     for hour in np.flatnonzero(hours):

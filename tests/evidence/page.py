@@ -49,7 +49,7 @@ class Page(HTMLParser):
             self._end_line()
         if tag in {"td", "th", "dd"}:
             self._line += "  "
-        if tag not in VOID and not self.get_starttag_text().endswith("/>"):
+        if tag not in VOID and not (self.get_starttag_text() or "").endswith("/>"):
             self._open.append(element)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -66,10 +66,8 @@ class Page(HTMLParser):
             return
         for element in self._open:
             element.text += data
-        sourced = any(
-            {"data-source", "data-sources", "data-constant"} & element.attributes.keys()
-            for element in self._open
-        )
+        told = {"data-source", "data-sources", "data-constant"}
+        sourced = any(told & element.attributes.keys() for element in self._open)
         if not sourced and self._open:
             self._open[-1].unsourced += data
         if not any(element.tag == "title" for element in self._open):
@@ -89,12 +87,13 @@ BLOCKS = {
 
 
 class Tables:
-    """The result tables, read with nothing of ours, and the little language in which figures name their source."""
+    """The result tables, read with nothing of ours, and what the sources of figures say of them."""
 
     def __init__(self, folder: Path, summary: dict[str, Any]) -> None:
         self._folder = folder
         self._summary = summary
         self._tables: dict[str, list[dict[str, Any]]] = {}
+        self._by_key: dict[str, dict[str, dict[str, Any]]] = {}
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         if name not in self._tables:
@@ -111,7 +110,9 @@ class Tables:
         matched = re.fullmatch(r"(\w+)(?:\.(\w+))?(?:\[(.*?)\])?(?: where (.*))?", inside)
         assert matched, source
         table, column, prefix, where = matched.groups()
-        rows = [row for row in self.rows(table) if self._begins(table, row, prefix)]
+        group = prefix.split("/")[0] if prefix else None
+        rows = [row for row in self.rows(table) if group is None or _encoded(row[KEYS[table][0]]) == group]
+        rows = [row for row in rows if self._begins(table, row, prefix)]
         rows = self._where(table, rows, where) if where else rows
         if name == "count":
             return len(rows)
@@ -138,9 +139,11 @@ class Tables:
         matched = re.fullmatch(r"(\w+)\.(\w+)\[(.*)\](?:\.(\d+))?", source)
         assert matched, source
         table, column, key, place = matched.groups()
-        found = [row[column] for row in self.rows(table) if self._key(table, row) == key]
-        assert len(found) == 1, (source, len(found))
-        return found[0][int(place)] if place is not None else found[0]
+        if table not in self._by_key:
+            self._by_key[table] = {self._key(table, row): row for row in self.rows(table)}
+            assert len(self._by_key[table]) == len(self.rows(table))
+        value = self._by_key[table][key][column]
+        return value[int(place)] if place is not None else value
 
     def _begins(self, table: str, row: dict[str, Any], prefix: str | None) -> bool:
         key = self._key(table, row)
@@ -202,7 +205,7 @@ def _says_chance(text: str, log10: float) -> bool:
         return False
     # Rounded down, to the power of ten where one is written, else in the second digit.
     allowed = 1.0 if text[-1] in "⁰¹²³⁴⁵⁶⁷⁸⁹" else 0.1
-    return 0 <= log10 - _log10(text.removeprefix("1 in ")) + 1e-9 <= allowed
+    return -1e-9 <= log10 - _log10(text.removeprefix("1 in ")) <= allowed
 
 
 def _log10(text: str) -> float:

@@ -1,5 +1,6 @@
 import io
 import json
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -16,7 +17,7 @@ def folder(tmp_path_factory):
     return example().write(tmp_path_factory.mktemp("results"))
 
 
-def printed(folder, name, width=100):
+def printed(folder: Path, name: str, width: int = 100) -> list[str]:
     stream = io.StringIO()
     explain(folder, name, Console(file=stream, width=width, color_system=None))
     return [line.rstrip() for line in stream.getvalue().splitlines()]

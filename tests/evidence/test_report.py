@@ -95,6 +95,7 @@ def test_the_page_loads_nothing_and_runs_only_its_own_script(page):
     ]
     assert "default-src 'none'" in policy
     script = re.search(r"<script>(.*?)</script>", page.source, re.S)
+    assert script is not None
     digest = base64.b64encode(hashlib.sha256(script.group(1).encode()).digest()).decode()
     assert f"script-src 'sha256-{digest}'" in policy
     assert not [

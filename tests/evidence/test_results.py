@@ -1,4 +1,6 @@
 import json
+from collections.abc import Callable
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -9,11 +11,14 @@ from stillwatch.exchange.errors import UnreadableInputError
 
 from .example_results import SCHEMAS, example
 
+COUNTS = {"exchanges": 1, "accounts": 1, "quarantined": 0, "groups_tested": 9, "campaigns": 2}
+Spoil = Callable[[Path], None]
 
-def change(table, **columns):
+
+def change(table: str, **columns: object) -> Spoil:
     """Change the first row of a table."""
 
-    def apply(folder):
+    def apply(folder: Path) -> None:
         file = folder / f"{table}.parquet"
         rows = pq.read_table(file).to_pylist()
         rows[0] |= columns
@@ -23,8 +28,8 @@ def change(table, **columns):
     return apply
 
 
-def change_summary(**entries):
-    def apply(folder):
+def change_summary(**entries: object) -> Spoil:
+    def apply(folder: Path) -> None:
         file = folder / "summary.json"
         content = json.loads(file.read_text()) | entries
         file.write_text(json.dumps({name: value for name, value in content.items() if value != "gone"}))
@@ -32,8 +37,8 @@ def change_summary(**entries):
     return apply
 
 
-def truncate(name):
-    def apply(folder):
+def truncate(name: str) -> Spoil:
+    def apply(folder: Path) -> None:
         content = (folder / name).read_bytes()
         (folder / name).write_bytes(content[: len(content) // 2])
 
@@ -138,7 +143,7 @@ def test_a_sound_scan_has_no_contradictions(tmp_path):
         (change("evidence", group_id="g_0"), "evidence names g_0, which is no tested group"),
         (change("groups", reported=False), "groups.reported of c_7f3a91 is False"),
         (change("campaigns", n_exchanges=1), "campaigns.n_exchanges of c_7f3a91 is 1, but flagged holds"),
-        (change_summary(counts={"exchanges": 1, "accounts": 1, "quarantined": 0, "groups_tested": 9, "campaigns": 2}),
+        (change_summary(counts=COUNTS),
          "summary.counts.campaigns is 2, but the table holds 3"),
     ],
 )  # fmt: skip

@@ -158,10 +158,10 @@ def place_nodes(n: int, pairs: Pairs, rounds: int = 220) -> Points:
 
 
 def _repulsion(points: Points, ideal: float) -> Points:
-    gaps = points[:, None, :] - points[None, :, :]
-    squares = np.maximum((gaps**2).sum(axis=2), 1e-6)
-    forces: Points = (gaps * (ideal**2 / squares)[:, :, None]).sum(axis=1)
-    return forces
+    across = points[:, None, 0] - points[None, :, 0]
+    down = points[:, None, 1] - points[None, :, 1]
+    weight = ideal**2 / np.maximum(across**2 + down**2, 1e-6)
+    return np.column_stack([(across * weight).sum(axis=1), (down * weight).sum(axis=1)])
 
 
 def _attraction(points: Points, pairs: Pairs, ideal: float) -> Points:

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import functools
 import hashlib
 import importlib.resources
 from collections.abc import Sequence
@@ -94,6 +95,44 @@ def write_report(results: Path, out: Path | None = None) -> Path:
 
 def render_report(results: Results) -> str:
     """The page as text, from tables that are read already."""
+    script, style = _page_file("page.js"), _page_file("style.css")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    campaigns = sorted(
+        results.rows("campaigns"), key=lambda c: (-height(c["rung"]), -c["n_exchanges"], c.key)
+    )
+    return (
+        _environment()
+        .get_template("report.html.j2")
+        .render(
+            # Both are files of this package, not data.
+            script=Markup(script),  # noqa: S704
+            style=Markup(style),  # noqa: S704
+            script_hash=digest,
+            results=results,
+            headline=headline(results),
+            standing=standing(results),
+            rate=rate_figure(results),
+            count=lambda name: summary_figure(results, name),
+            period=_period(results),
+            replay=replay_of(results.summary),
+            steps=_steps(results),
+            campaigns=[_card(results, i, row) for i, row in enumerate(campaigns[:MOST_CAMPAIGNS], start=1)],
+            more_campaigns=campaigns[MOST_CAMPAIGNS:],
+            not_reported=_not_reported(results),
+            busy=_listing(_busiest(results), "count(busy)", MOST_BUSY),
+            quality=_listing(results.rows("quality"), "count(quality)", MOST_QUALITY),
+            rung_texts=RUNG_TEXTS,
+            rungs=RUNGS,
+            height=height,
+            traits=TRAITS,
+            plural=plural,
+            most_ties=MOST_TIES,
+        )
+    )
+
+
+@functools.cache
+def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("stillwatch.evidence", "page"),
         autoescape=True,
@@ -103,38 +142,7 @@ def render_report(results: Results) -> str:
     )
     environment.filters.update(spoken=spoken, visible=visible)
     environment.tests["last_rung"] = lambda rung: height(rung) == len(RUNGS)
-    script, style = _page_file("page.js"), _page_file("style.css")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    campaigns = sorted(
-        results.rows("campaigns"), key=lambda c: (-height(c["rung"]), -c["n_exchanges"], c.key)
-    )
-    return environment.get_template(
-        "report.html.j2"
-    ).render(
-        # Both are files of this package, not data.
-        script=Markup(script),  # noqa: S704
-        style=Markup(style),  # noqa: S704
-        script_hash=digest,
-        results=results,
-        headline=headline(results),
-        standing=standing(results),
-        rate=rate_figure(results),
-        count=lambda name: summary_figure(results, name),
-        period=_period(results),
-        replay=replay_of(results.summary),
-        steps=_steps(results),
-        campaigns=[_card(results, i, row) for i, row in enumerate(campaigns[:MOST_CAMPAIGNS], start=1)],
-        more_campaigns=campaigns[MOST_CAMPAIGNS:],
-        not_reported=_not_reported(results),
-        busy=_listing(_busiest(results), "count(busy)", MOST_BUSY),
-        quality=_listing(results.rows("quality"), "count(quality)", MOST_QUALITY),
-        rung_texts=RUNG_TEXTS,
-        rungs=RUNGS,
-        height=height,
-        traits=TRAITS,
-        plural=plural,
-        most_ties=MOST_TIES,
-    )
+    return environment
 
 
 def _card(results: Results, number: int, campaign: Row) -> CampaignCard:
