@@ -1,5 +1,8 @@
+import io
 import json
 from itertools import combinations
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,19 +14,24 @@ from scipy.stats import binomtest
 
 from stillwatch.campaigns.tables import CAMPAIGNS, FLAGGED, MEMBERS
 from stillwatch.exchange.errors import UnreadableInputError, UsageError
+from stillwatch.exchange.schema import TableSchema
 from stillwatch.exchange.tables import LABELS
-from stillwatch.lab.score import score
+from stillwatch.lab.score import Score, score
 from stillwatch.lab.scoring.grouping import compare
 from stillwatch.lab.scoring.rates import Agreement, Rate
 from stillwatch.lab.scoring.render import to_json, to_tables
 
+Labels = dict[str, tuple[str, str | None, str]]
 
-def write(path, schema, rows):
+
+def write(path: Path, schema: TableSchema, rows: list[dict[str, Any]]) -> None:
     columns = {c.name: [row.get(c.name) for row in rows] for c in schema}
     pq.write_table(pa.table({n: pa.array(v, schema[n].type) for n, v in columns.items()}), path)
 
 
-def write_world(folder, labels, campaigns, members, flagged):
+def write_world(
+    folder: Path, labels: Labels, campaigns: dict[str, str], members: list[Any], flagged: list[Any]
+) -> Score:
     """labels: exchange -> (account, campaign, stratum); members: (campaign, account, probability)."""
     folder.mkdir(exist_ok=True)
     rows = [
@@ -41,8 +49,8 @@ def write_world(folder, labels, campaigns, members, flagged):
 
 @pytest.fixture
 def world(tmp_path):
-    """Campaign X over a1, a2 (a reseller's: a2 has benign exchanges too); Y over b1 is missed; c1 and c2 are benign."""
-    labels = {f"x{n}": ("a1", "X", "X") for n in range(6)}
+    """X over a1 and a2, of which a2 is a reseller's and has benign exchanges too; Y over b1 is missed."""
+    labels: Labels = {f"x{n}": ("a1", "X", "X") for n in range(6)}
     labels |= {f"x{n}": ("a2", "X", "X") for n in range(6, 10)}
     labels |= {f"r{n}": ("a2", None, "reseller") for n in range(5)}
     labels |= {f"y{n}": ("b1", "Y", "Y") for n in range(20)}
@@ -104,7 +112,7 @@ def test_the_score_prints_and_is_json(world):
     data = json.loads(to_json(result))
     assert data["campaigns"][0]["exchanges"]["recall"]["share"] == 0.7
     assert data["false_campaigns"][0]["stratum"] == "chat"
-    console = Console(width=160, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    console = Console(width=160, record=True, file=io.StringIO())
     console.print(to_tables(result))
     text = console.export_text()
     assert all(
@@ -113,7 +121,7 @@ def test_the_score_prints_and_is_json(world):
 
 
 def test_a_detector_that_only_names_accounts_is_matched_by_accounts(tmp_path):
-    labels = {f"e{n}": (f"a{n}", "X" if n < 4 else None, "s") for n in range(8)}
+    labels: Labels = {f"e{n}": (f"a{n}", "X" if n < 4 else None, "s") for n in range(8)}
     members = [("P", f"a{n}", 1.0) for n in (0, 1, 4, 5)]
     assert write_world(tmp_path / "half", labels, {"P": "repetitive"}, members, []).campaigns[0].found
     worse = write_world(tmp_path / "less", labels, {"P": "repetitive"}, [*members, ("P", "a6", 1.0)], [])
@@ -122,7 +130,7 @@ def test_a_detector_that_only_names_accounts_is_matched_by_accounts(tmp_path):
 
 
 def test_recall_of_exactly_a_tenth_is_enough(tmp_path):
-    labels = {f"e{n}": ("a", "X", "X") for n in range(20)}
+    labels: Labels = {f"e{n}": ("a", "X", "X") for n in range(20)}
     assert (
         write_world(tmp_path / "two", labels, {"P": "x"}, [], [("e0", "P"), ("e1", "P")]).campaigns[0].found
     )
@@ -131,7 +139,8 @@ def test_recall_of_exactly_a_tenth_is_enough(tmp_path):
 
 def test_nothing_reported_in_a_world_without_campaigns(tmp_path):
     result = write_world(tmp_path / "w", {"e": ("a", None, "chat")}, {}, [], [])
-    assert result.campaigns == result.false_campaigns == ()
+    assert not result.campaigns
+    assert not result.false_campaigns
     assert (result.benign.hits, result.benign.total) == (0, 1)
     assert result.accounts.recall.share is None
     assert result.grouping.items == 0
@@ -187,8 +196,8 @@ def test_grouping_agrees_with_counting_every_item_and_pair(groups):
     true = {str(n): t for n, (_, t) in enumerate(groups)}
     result = compare(said, true)
     shares = []
-    for item in said:
-        mine = {i for i in said if said[i] == said[item]}
+    for item, group in said.items():
+        mine = {i for i in said if said[i] == group}
         real = {i for i in said if true[i] == true[item]}
         shares.append((len(mine & real) / len(mine), len(mine & real) / len(real)))
     precision = sum(p for p, _ in shares) / len(shares)

@@ -198,7 +198,7 @@ def _benign(members: set[str], truth: Truth) -> tuple[Rate, dict[str, Rate]]:
 
 
 def _grouping(members: set[str], reported: Reported, truth: Truth) -> Grouping:
-    """An account of several campaigns counts where it has most exchanges (true) or most probability (reported)."""
+    """An account of several campaigns counts where most of its exchanges, or its probability, are."""
     likeliest: dict[str, tuple[float, str]] = {}
     for campaign in sorted(reported.members, reverse=True):
         for account, probability in reported.members[campaign].items():

@@ -1,4 +1,4 @@
-"""`stillwatch lab simulate`: a world's settings and a seed -> a dataset folder and, apart from it, its labels."""
+"""`stillwatch lab simulate`: a world and a seed -> a dataset folder and, apart from it, its labels."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -122,7 +122,7 @@ def _lives(around: Surroundings, factor: float, null: bool) -> Iterator[tuple[st
                 actor.name,
                 False,
                 traffic,
-                dress(stage, traffic, retry_anywhere=actor.module.__name__.endswith("enterprise")),
+                dress(stage, traffic, retry_anywhere=getattr(actor.module, "BALANCED", False)),
             )
     for actor in () if null else around.world.campaigns:
         for stage in _stages(actor, around, factor, hosts):
@@ -131,7 +131,7 @@ def _lives(around: Surroundings, factor: float, null: bool) -> Iterator[tuple[st
 
 
 def _stages(actor: Actor, around: Surroundings, factor: float, hosts: dict[str, Traffic]) -> Iterator[Stage]:
-    """One stage for each group. Above small, populations of a fixed size multiply in number, the others grow."""
+    """One stage a group. Above small, populations of a fixed size multiply in number, the others grow."""
     groups, wanted = int(actor.values["groups"]), int(actor.values["accounts"])
     copies = actor.module.SCALES == "groups" and factor > 1
     grown = 1.0 if copies else factor

@@ -15,7 +15,7 @@ from stillwatch.lab.texts.library import Library
 from stillwatch.lab.traffic import Traffic
 from stillwatch.lab.worldfile import World
 
-# Models of the world: name, release in days before the start, share of ordinary requests. The newest comes last.
+# Models: name, release in days before the start, share of ordinary requests. The newest comes last.
 MODELS = (
     ("heron-small-2", 410, 0.16),
     ("heron-large-2", 400, 0.06),

@@ -118,7 +118,7 @@ def open_accounts(
 
 
 def organic_births(rng: np.random.Generator, count: int, start: int, end: int) -> Ints:
-    """Births over two years: growth, and spikes of some days after five launches (one of them inside the window)."""
+    """Births over two years: growth, and spikes after five launches, one just before the window."""
     two_years = 730 * DAY
     age = 1 - np.sqrt(rng.random(count))  # twice as many births today as a year ago
     born: Floats = end - DAY - age * (two_years - DAY)

@@ -20,16 +20,20 @@ class _Program:
     head: str
 
 
+_WINDOWS = "Mozilla/5.0 (Windows NT 10.0; Win64; x64"
+_MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
+_IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_"
+_CHROME, _SAFARI, _IOS, _FIREFOX = (145, 146, 147), ("18.4", "18.5", "18.6"), (4, 5, 6), (146, 147, 148)
 _BROWSERS = (
-    _Program(tuple(f"Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/{v}.0.0.0" for v in (145, 146, 147)), "t13d1516h2"),
-    _Program(tuple(f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Chrome/{v}.0.0.0" for v in (145, 146, 147)), "t13d1516h2"),
-    _Program(tuple(f"Mozilla/5.0 (iPhone; CPU iPhone OS 18_{v} like Mac OS X) Mobile Safari" for v in (4, 5, 6)), "t13d2014h2"),
+    _Program(tuple(f"{_WINDOWS}) Chrome/{v}.0.0.0" for v in _CHROME), "t13d1516h2"),
+    _Program(tuple(f"{_MAC} Chrome/{v}.0.0.0" for v in _CHROME), "t13d1516h2"),
+    _Program(tuple(f"{_IPHONE}{v} like Mac OS X) Mobile Safari" for v in _IOS), "t13d2014h2"),
     _Program(tuple(f"ChatApp/Android/{v}" for v in ("3.41.0", "3.42.2", "3.43.0")), "t13d1312h2"),
-    _Program(tuple(f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) Version/{v} Safari" for v in ("18.4", "18.5", "18.6")), "t13d2014h2"),
+    _Program(tuple(f"{_MAC} Version/{v} Safari" for v in _SAFARI), "t13d2014h2"),
     _Program(tuple(f"ChatApp/iOS/{v}" for v in ("3.40.1", "3.41.0", "3.42.0")), "t13d2013h2"),
-    _Program(tuple(f"Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:{v}.0) Firefox/{v}.0" for v in (146, 147, 148)), "t13d1715h2"),
-    _Program(tuple(f"Mozilla/5.0 (X11; Linux x86_64) Chrome/{v}.0.0.0" for v in (144, 145, 147)), "t13d1516h2"),
-)  # fmt: skip
+    _Program(tuple(f"{_WINDOWS}; rv:{v}.0) Firefox/{v}.0" for v in _FIREFOX), "t13d1715h2"),
+    _Program(tuple(f"Mozilla/5.0 (X11; Linux x86_64) Chrome/{v}.0.0.0" for v in _CHROME), "t13d1516h2"),
+)
 _SDKS = (
     _Program(tuple(f"llm-sdk-python/{v}" for v in ("1.61.0", "1.62.1", "1.64.0", "1.66.2")), "t13d1812h1"),
     _Program(tuple(f"llm-sdk-node/{v}" for v in ("4.77.0", "4.80.1", "4.82.0")), "t13d5911h1"),
@@ -92,7 +96,7 @@ class Catalogue:
     def named(
         self, agents: tuple[str, ...], head: str, rng: np.random.Generator, **settings: object
     ) -> Software:
-        """A program of its own (a coding agent): one user agent for all who run it, three builds of its TLS stack."""
+        """A program of its own, such as a coding agent: one name for all, three builds of its TLS stack."""
         known = self._ja4.setdefault(head, [_ja4(head, rng) for _ in range(3)])
         ja4 = known[int(rng.choice(3, p=(0.7, 0.2, 0.1)))]
         defaults: dict[str, object] = {

@@ -166,7 +166,7 @@ def _within_hours(rng: np.random.Generator, counts: Ints, start: int, end: int) 
 def periodic_times(
     rng: np.random.Generator, start: int, end: int, period_us: int, phase_us: int, missed: float = 0.02
 ) -> Ints:
-    """Ticks of a timer with the start-up delay of a job (median 2 s, sometimes much longer); a few are missed."""
+    """Ticks of a timer with the start-up delay of a job (median 2 s, at times more); a few are missed."""
     ticks = np.arange(start - start % period_us + phase_us, end, period_us)
     ticks = ticks[(ticks >= start) & (rng.random(len(ticks)) >= missed)]
     delay = rng.lognormal(np.log(2.0), 0.9, len(ticks)) * SECOND

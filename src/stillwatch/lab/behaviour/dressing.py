@@ -1,6 +1,4 @@
-"""From requests to exchanges: retries, answers, tokens, times, statuses, what the log misses. The same for everybody."""
-
-from dataclasses import replace
+"""From requests to exchanges, alike for all: retries, answers, tokens, statuses, what the log misses."""
 
 import numpy as np
 import pyarrow as pa
@@ -99,12 +97,18 @@ def _with_retries(stage: Stage, rows: Rows, anywhere: bool) -> tuple[Rows, np.nd
 
 
 def _joined(first: Rows, second: Rows) -> Rows:
-    integers = {
-        n: np.concatenate([getattr(first, n), getattr(second, n)])
-        for n in ("account", "ts", "model", "session", "turn", "n_tools")
-    }
-    lists = {n: getattr(first, n) + getattr(second, n) for n in ("prompt", "system", "answer", "end_user")}
-    return replace(first, **integers, **lists)
+    return Rows(
+        np.concatenate([first.account, second.account]),
+        np.concatenate([first.ts, second.ts]),
+        first.prompt + second.prompt,
+        first.system + second.system,
+        np.concatenate([first.model, second.model]),
+        first.answer + second.answer,
+        np.concatenate([first.session, second.session]),
+        np.concatenate([first.turn, second.turn]),
+        first.end_user + second.end_user,
+        np.concatenate([first.n_tools, second.n_tools]),
+    )
 
 
 def _tokens(rng: np.random.Generator, rows: Rows, answers: list[str | None]) -> dict[str, Floats]:

@@ -1,4 +1,4 @@
-"""Pieces that several populations share: who opens accounts from where, and what is said in a conversation."""
+"""What several populations share: who opens accounts from where, and what is said in a conversation."""
 
 from collections.abc import Callable, Sequence
 

@@ -44,7 +44,7 @@ class Internet:
         self._weights[kind] = (1 / rank) / (1 / rank).sum()
 
     def addresses(self, kind: str, count: int, rng: np.random.Generator) -> list[str]:
-        """`count` independent addresses of a kind: home, mobile, cloud, hosting or vpn; large operators first."""
+        """`count` addresses of a kind (home, mobile, cloud, hosting, vpn), most of large operators."""
         operators = self._operators[kind]
         chosen = rng.choice(len(operators), count, p=self._weights[kind])
         block = rng.random(count)
@@ -57,7 +57,7 @@ class Internet:
         return found
 
     def neighbours(self, kind: str, count: int, rng: np.random.Generator, prefixes: int) -> list[str]:
-        """`count` addresses that lie in only `prefixes` networks of 256, as one tenant of a provider gets them."""
+        """`count` addresses in only `prefixes` networks of 256, as one tenant of a provider gets them."""
         bases = [address.rsplit(".", 1)[0] for address in self.addresses(kind, prefixes, rng)]
         where = rng.integers(0, prefixes, count)
         host = rng.integers(2, 250, count)

@@ -7,6 +7,7 @@ account is next.
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -64,17 +65,22 @@ def requests(
     prompts, systems, kinds = [], [], []
     for capability, seed in queue:
         template = dice.pick(by_capability[capability])
-        prompts.append(template.fill(seed, lambda k=capability: side_text(k, dice)))  # type: ignore[misc]
+        prompts.append(template.fill(seed, partial(side_text, capability, dice)))
         systems.append(template.system)
         kinds.append(capability)
     return prompts, systems, kinds
 
 
 def arrivals(stage: Stage, lives: Lives, begin: int, end: int) -> Ints:
-    """Arrivals of the queue: its workers keep the load near what the living accounts may do, unevenly by hour."""
-    expected = float(np.maximum(0, lives.until - np.maximum(lives.since, begin)).sum()) / (24 * HOUR)
-    count = max(1, round(expected * stage.number("per_day") * stage.volume))
-    return machine_times(stage.rng, count, begin, end, roughness=0.5)
+    """Arrivals: the workers keep the load near what the living accounts may do, unevenly by hour."""
+    grid = np.linspace(begin, end, max(2, 4 * (end - begin) // HOUR))
+    alive = ((lives.since <= grid[:, None]) & (lives.until > grid[:, None])).sum(1)
+    work = np.concatenate([[0.0], np.cumsum((alive[1:] + alive[:-1]) / 2 * np.diff(grid))])
+    count = max(1, round(work[-1] / (24 * HOUR) * stage.number("per_day") * stage.volume))
+    even = machine_times(stage.rng, count, begin, end, roughness=0.35)
+    # Time runs as fast as accounts are alive, so that nobody is overworked while the pool is small.
+    share = (even - begin) / (end - begin)
+    return np.minimum(np.interp(share * work[-1], work, grid).astype(np.int64), end - 1)
 
 
 def deal(stage: Stage, lives: Lives, ts: Ints) -> Ints:
@@ -101,7 +107,7 @@ def _deal_random(rng: np.random.Generator, lives: Lives, ts: Ints) -> Ints:
 
 
 def _deal_oldest(rng: np.random.Generator, lives: Lives, ts: Ints) -> Ints:
-    """The account that waited longest; in one of five cases, one of the next four (requests overtake each other)."""
+    """The account that waited longest; in one of five cases one of the next four, as requests overtake."""
     coming = deque(np.argsort(lives.since, kind="stable").tolist())
     waiting: deque[int] = deque()
     account = np.full(len(ts), -1)

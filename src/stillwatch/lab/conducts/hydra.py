@@ -54,7 +54,7 @@ def wage(stage: Stage) -> Traffic:
 
 
 def _lives(stage: Stage, begin: int, end: int, dirty: bool) -> tuple[Ints, Lives, Ints]:
-    """Births, usable spans and bans. A banned account's successor is opened within hours, as long as any is left."""
+    """Births, usable spans and bans; a banned account is replaced within hours as long as any is left."""
     rng, count = stage.rng, stage.accounts
     hazard = stage.number("bans_per_day")
     first = max(1, round(count / (1 + hazard * (end - begin) / DAY)))

@@ -16,6 +16,7 @@ from stillwatch.lab.stage import MODELS, NEWEST, Stage
 from stillwatch.lab.traffic import Rows, Traffic, plain_rows
 
 SCALES = "groups"
+BALANCED = True
 MIN_ACCOUNTS = 8
 PARAMETERS = (
     Parameter("accounts", 16, 2, 2000, meaning="accounts that the items are dealt over"),

@@ -6,6 +6,8 @@ content, exactly as in a campaign's pool. But customers come back with follow-up
 word for word, and the end user is named.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from stillwatch.lab.behaviour.accounts import NEVER, Accounts, hex_names
@@ -13,9 +15,10 @@ from stillwatch.lab.behaviour.clocks import DAY, PRIVATE_HOURS, Rhythm, heavy_ta
 from stillwatch.lab.behaviour.living import conversation_rows, conversations, developer_accounts
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
-from stillwatch.lab.traffic import Rows, Traffic
+from stillwatch.lab.traffic import Traffic
 
 SCALES = "groups"
+BALANCED = True
 MIN_ACCOUNTS = 6
 PARAMETERS = (
     Parameter("accounts", 20, 2, 2000, meaning="keys, each billed as an account of its own"),
@@ -42,10 +45,12 @@ def live(stage: Stage) -> Traffic:
     key = rng.integers(0, stage.accounts, len(prompts))
     rows = conversation_rows(stage, key, sessions, prompts, "plain")
     names = hex_names(rng, customers, 8, "u_")
-    rows = Rows(
-        key, rows.ts, prompts, [product.system] * len(prompts), stage.models(np.full(len(prompts), 2), rows.ts), rows.answer,
-        rows.session, rows.turn, [names[p] for p in sessions.person.tolist()], rows.n_tools,
-    )  # fmt: skip
+    rows = replace(
+        rows,
+        system=[product.system] * len(rows),
+        model=stage.models(np.full(len(rows), 2), rows.ts),
+        end_user=[names[p] for p in sessions.person.tolist()],
+    )
     return Traffic(_accounts(stage), rows)
 
 

@@ -6,6 +6,8 @@ the heavy automated clients in the ServeGen traces (behaviour/clocks.py): rough 
 off.
 """
 
+from functools import partial
+
 import numpy as np
 
 from stillwatch.lab.behaviour.clocks import heavy_tailed, machine_times
@@ -43,7 +45,7 @@ def live(stage: Stage) -> Traffic:
             # Spam, boilerplate and re-deliveries: some texts come again.
             text = dice.pick(seen) if seen and dice.uniform() < 0.03 else content.text("content", dice)
             seen.append(text)
-            prompts.append(template.fill(text, lambda: content.text("content", dice)))
+            prompts.append(template.fill(text, partial(content.text, "content", dice)))
         systems += [template.system] * count
         kinds += ["short" if use in ("moderation", "classification", "extraction") else "plain"] * count
         ts.append(machine_times(rng, count, *stage.window))

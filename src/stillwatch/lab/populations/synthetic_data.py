@@ -5,6 +5,8 @@ public and that campaigns use too, rubric grading and step by step reasoning inc
 chance and in re-runs.
 """
 
+from functools import partial
+
 import numpy as np
 
 from stillwatch.lab.behaviour.clocks import heavy_tailed, machine_times
@@ -46,10 +48,8 @@ def live(stage: Stage) -> Traffic:
             template = stage.library.bulk(_OWN[place % 4], dice)
             grammar = stage.library.bulk_content(template.capability)
             contents = [grammar.text("content", dice) for _ in range(max(5, int(count * 0.8)))]
-        prompts += [
-            template.fill(dice.pick(contents), lambda k=template.capability: side_text(k, dice))
-            for _ in range(count)
-        ]
+        draft = partial(side_text, template.capability, dice)
+        prompts += [template.fill(dice.pick(contents), draft) for _ in range(count)]
         systems += [template.system] * count
         kinds += [template.capability] * count
         ts.append(machine_times(rng, count, *stage.window, roughness=2.0))

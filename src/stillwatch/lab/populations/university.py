@@ -24,10 +24,27 @@ PARAMETERS = (
     Parameter("per_day", 0.5, 0.0, 50.0, meaning="mean private requests a day and student"),
 )
 _ASIDES = (
-    "{item}", "{item}", "{item}", "{item}\n\nshow your work please", "hint only, no solution: {item}", "Homework, question {n}: {item}",
-    "explain step by step so I understand it: {item}", "is this solvable? {item}", "Q{n}) {item}", "{item} I got {n} but the sheet says otherwise",
-)  # fmt: skip
-_FOLLOWS = ("why do you divide there?", "I don't get step {n}", "is {n} correct then?", "can you check my answer: {n}", "simpler please", "and question {n}?", "which formula is that", "show step {n} again")  # fmt: skip
+    "{item}",
+    "{item}",
+    "{item}",
+    "{item}\n\nshow your work please",
+    "hint only, no solution: {item}",
+    "Homework, question {n}: {item}",
+    "explain step by step so I understand it: {item}",
+    "is this solvable? {item}",
+    "Q{n}) {item}",
+    "{item} I got {n} but the sheet says otherwise",
+)
+_FOLLOWS = (
+    "why do you divide there?",
+    "I don't get step {n}",
+    "is {n} correct then?",
+    "can you check my answer: {n}",
+    "simpler please",
+    "and question {n}?",
+    "which formula is that",
+    "show step {n} again",
+)
 
 
 def live(stage: Stage) -> Traffic:

@@ -9,7 +9,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Rate:
-    """`hits` of `total`, with the exact (Clopper-Pearson) interval at 95 %. All three are None where total is 0."""
+    """`hits` of `total` with the exact (Clopper-Pearson) interval at 95 %; None where total is 0."""
 
     hits: int
     total: int

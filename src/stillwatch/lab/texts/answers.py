@@ -7,13 +7,23 @@ import numpy as np
 from stillwatch.lab.texts.grammar import Dice
 from stillwatch.lab.texts.library import answer_sentences
 
-# What an answer to each kind of request is made of: section of corpus/answers.toml, fewest and most sentences.
+# An answer to each kind of request: section of corpus/answers.toml, fewest and most sentences.
 _SHAPES = {
-    "plain": ("plain", 2, 7), "code": ("code", 2, 7), "short": ("short", 1, 1), "reasoning": ("reasoning", 6, 16),
-    "rubric": ("grading", 3, 8), "judging": ("grading", 2, 6), "agentic_coding": ("code", 5, 12), "coding": ("code", 3, 9),
-    "tool_use": ("code", 4, 9), "data_analysis": ("reasoning", 5, 12), "rewriting": ("plain", 3, 9), "generation": ("plain", 3, 9),
-    "summary": ("plain", 1, 3), "translation": ("plain", 2, 5),
-}  # fmt: skip
+    "plain": ("plain", 2, 7),
+    "code": ("code", 2, 7),
+    "short": ("short", 1, 1),
+    "reasoning": ("reasoning", 6, 16),
+    "rubric": ("grading", 3, 8),
+    "judging": ("grading", 2, 6),
+    "agentic_coding": ("code", 5, 12),
+    "coding": ("code", 3, 9),
+    "tool_use": ("code", 4, 9),
+    "data_analysis": ("reasoning", 5, 12),
+    "rewriting": ("plain", 3, 9),
+    "generation": ("plain", 3, 9),
+    "summary": ("plain", 1, 3),
+    "translation": ("plain", 2, 5),
+}
 _BANK = 600
 
 

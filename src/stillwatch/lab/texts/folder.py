@@ -179,7 +179,7 @@ class FolderLibrary(Library):
         return Template.of(str(row["template"]), capability, row["system"], _SEED_KINDS[capability])
 
     def seeds(self, template: Template, count: int, dice: Dice) -> list[str]:
-        """`count` different seeds; where the corpus has fewer, further ones with other numbers or a second part."""
+        """`count` different seeds; where the corpus has fewer, some are varied."""
         stock = sorted({text for kind in template.seeds for text in self._seeds.get(kind, [])})
         if not stock:
             return super().seeds(template, count, dice)
@@ -240,7 +240,7 @@ def _authors(prompts: list[Row], dice: Dice) -> list[list[list[str]]]:
     """Conversations by author, authors shuffled; of people talking to people only some."""
     told: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     human: dict[str, bool] = {}
-    # Sources do not agree on their type of turn and some have none: the order of the file is the order of the turns.
+    # The order of the file is the order of the turns; some sources have no conversation or author.
     for number, row in enumerate(prompts):
         if row["kind"] == "coding" or not row["text"]:
             continue
@@ -261,7 +261,7 @@ def _programmers(prompts: list[Row], dice: Dice) -> list[list[str]]:
 
 
 def _varied(text: str, other: str, dice: Dice) -> str:
-    """A seed with other numbers; one without numbers gets a second part, as pipelines that evolve seeds do."""
+    """A seed with other numbers, or with a second part if it has none, as pipelines evolve seeds."""
     if _NUMBER.search(text):
         return _NUMBER.sub(lambda m: str(dice.integer(1, 3 * int(m.group(0)[:6]) + 9)), text)
     return f"{text}\n\nThen: {other}"

@@ -16,7 +16,7 @@ _Parts = tuple[tuple[str, str], ...]
 
 
 class Dice:
-    """Uniform draws for text, taken from a numpy generator in blocks because single draws are slow in Python."""
+    """Uniform draws for text, taken from a numpy generator in blocks because single draws are slow."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng

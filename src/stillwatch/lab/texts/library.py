@@ -1,4 +1,4 @@
-"""The texts of a world: from the small corpus shipped here, or (texts/folder.py) from a folder of real ones."""
+"""The texts of a world: from the small corpus shipped here, or (folder.py) from a folder of real ones."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -43,7 +43,8 @@ class Library:
     def __init__(self) -> None:
         chat = shipped("chat")
         base = Grammar.of(people(), chat["shared"])
-        self._topics = [(base.with_rules(rules), rules) for rules in chat["topic"].values()]  # type: ignore[arg-type]
+        topics: list[Rules] = list(chat["topic"].values())  # type: ignore[arg-type]
+        self._topics = [(base.with_rules(rules), rules) for rules in topics]
         coding = shipped("coding")
         self._project = {**coding["project"], **coding["task"]}
         self._coding = Grammar.of(people(), self._project)
@@ -60,14 +61,14 @@ class Library:
         city = {"city": [dice.pick(people()["city"])]}
         return Person(
             [g.with_rules({**own_part(rules, rules["own"], dice, 6), **city}) for g, rules in chosen]
-        )  # type: ignore[arg-type]
+        )
 
     def project(self, dice: Dice) -> Project:
         """A developer's project."""
         return Project(self._coding.with_rules(project_words(self._project, dice)))
 
     def agent(self, number: int, dice: Dice) -> Agent:
-        """The coding agent of a running number: intro, rules and tools, and two later versions of the prompt."""
+        """The coding agent of a running number: intro, rules, tools, in three successive versions."""
         parts = shipped("coding")["agent"]
         name = parts["name"][number % len(parts["name"])]
         rules = dice.sample(parts["rule"], 14)

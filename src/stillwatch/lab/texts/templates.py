@@ -6,7 +6,22 @@ from dataclasses import dataclass
 
 # The slot pattern of ../shared/data/README.md: a match with a group 1 is a slot, one without is LaTeX.
 SLOT = re.compile(r"\\[A-Za-z]+\s*(?:\{[^{}]*\})+|[\^_]\{[^{}]*\}|\{([A-Za-z_]\w*)\}")
-_MAIN = ("task", "item", "text", "own", "instruction", "question", "problem", "query", "prompt", "input", "seed", "user_message", "document", "content")  # fmt: skip
+_MAIN = (
+    "task",
+    "item",
+    "text",
+    "own",
+    "instruction",
+    "question",
+    "problem",
+    "query",
+    "prompt",
+    "input",
+    "seed",
+    "user_message",
+    "document",
+    "content",
+)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ class Writer(Protocol):
 
 @dataclass
 class Person:
-    """A user of a chat assistant: a few topics, own vocabulary in each, sometimes the same question in other words."""
+    """A user of a chat assistant: a few topics, own vocabulary in each, sometimes a question again."""
 
     topics: Sequence[Grammar]
     said: list[str] = field(default_factory=list)
@@ -45,7 +45,7 @@ class Person:
         if draw < 0.30 and self.topic is not None:
             return _tidy(self.topic.text("ask", dice))
         grammar = self.topic or self.topics[0]
-        return _tidy(grammar.text("follow", dice))
+        return _tidy(grammar.text("follow" if draw < 0.5 else "more", dice))
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class Product:
         return _tidy(self.grammar.text("ask", dice))
 
     def follow(self, dice: Dice) -> str:
-        """The customer's next turn."""
-        return _tidy(self.grammar.text("follow", dice))
+        """The customer's next turn: a common word or something of his own."""
+        return _tidy(self.grammar.text("follow" if dice.uniform() < 0.35 else "more", dice))
 
 
 def own_part(
