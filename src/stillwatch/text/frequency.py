@@ -1,0 +1,283 @@
+"""In how many distinct texts does a run of words stand? A count-min sketch over word shingles.
+
+Count-min (Cormode, Muthukrishnan, J. Algorithms 2005): a shingle's count is the smallest of several cells, so it is
+never too low and seldom much too high. Both cells of a shingle lie in one line of 64 bytes, as in blocked Bloom
+filters (Putze, Sanders, Singler, WEA 2007), so that a look-up costs one cache miss. Cells saturate instead of
+wrapping. Updates are plain additions (no conservative update), so that the result does not depend on the order of
+texts, and sketches can be added.
+
+Identical texts (the same tokens in the same order) count once: an exact table of their 64-bit hashes is kept,
+with how often each came. A benchmark item that is sent ten thousand times is thus one text, and does not look like
+a template.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numba import njit, uint64
+
+from stillwatch.text.hashing import combine
+from stillwatch.text.tokens import Tokens, tokenize
+
+ORDER = 5
+"""Words of a shingle; its context is one word less. Both are counted, and single words too."""
+START, END = 0x5354415254, 0x454E44
+"""Hashes of the marks that stand before the first and after the last word of a text."""
+CELLS_A_LINE = 16
+MAX_COUNT = 0xFFFFFFFF
+
+
+@dataclass
+class Sketch:
+    """Mergeable document frequencies of word shingles.
+
+    Attributes:
+        cells: uint32 [n_lines * 16].
+        seen: uint64, open addressing with linear probing, 0 = free; the hashes of the distinct texts.
+        repeats: uint32, how often the text in the same place of `seen` came.
+        n_texts: distinct texts counted.
+    """
+
+    cells: npt.NDArray[np.uint32]
+    seen: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(1 << 12, np.uint64))
+    repeats: npt.NDArray[np.uint32] = field(default_factory=lambda: np.zeros(1 << 12, np.uint32))
+    n_texts: int = 0
+
+    @classmethod
+    def empty(cls, line_bits: int = 20) -> "Sketch":
+        """A sketch of 2**line_bits lines of 64 bytes; 20 (64 MB) serves about half a million distinct texts."""
+        return cls(np.zeros(CELLS_A_LINE << line_bits, np.uint32))
+
+    @property
+    def line_bits(self) -> int:
+        """Base-2 logarithm of the number of lines."""
+        return len(self.cells).bit_length() - 1 - (CELLS_A_LINE.bit_length() - 1)
+
+    def repeated(self, least: int) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint32]]:
+        """Texts that came at least so often: their hashes in ascending order, and how often."""
+        found = np.flatnonzero((self.seen != 0) & (self.repeats >= least))
+        order = found[np.argsort(self.seen[found])]
+        return self.seen[order], self.repeats[order]
+
+    @classmethod
+    def restore(
+        cls, cells: npt.NDArray[np.uint32], texts: npt.NDArray[np.uint64], repeats: npt.NDArray[np.uint32]
+    ) -> "Sketch":
+        """A sketch from its cells and from what `repeated(1)` gave."""
+        out = cls(cells)
+        _reserve(out, len(texts))
+        out.n_texts = _insert_all(out.seen, out.repeats, texts, repeats)
+        return out
+
+
+def update(sketch: Sketch, texts: pa.Array | pa.ChunkedArray | Tokens) -> Sketch:
+    """Count the texts that the sketch has not seen; changes and returns it. Texts without words do not count."""
+    tokens = texts if isinstance(texts, Tokens) else tokenize(texts)
+    _reserve(sketch, len(tokens))
+    sketch.n_texts += _count(tokens.offsets, tokens.hashes, sketch.cells, sketch.seen, sketch.repeats)
+    return sketch
+
+
+def merge(left: Sketch, right: Sketch) -> Sketch:
+    """Add two sketches of equal size into a new one.
+
+    Equal to one sketch of all texts when no text was folded into both; a text that was (its number is the
+    difference of `n_texts`) is counted twice in the cells, so an engine should send equal texts to one part.
+
+    Raises:
+        ValueError: the sketches differ in size.
+    """
+    if len(left.cells) != len(right.cells):
+        raise ValueError("only sketches of the same number of lines can be merged")
+    wide = left.cells.astype(np.uint64) + right.cells
+    cells = np.minimum(wide, MAX_COUNT).astype(np.uint32)
+    out = Sketch(cells, left.seen.copy(), left.repeats.copy(), left.n_texts)
+    _reserve(out, right.n_texts)
+    out.n_texts += _insert_all(out.seen, out.repeats, right.seen, right.repeats)
+    return out
+
+
+def estimate(sketch: Sketch, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
+    """Upper estimates of the document frequency of shingles, by their hash (see `shingles`)."""
+    out = np.empty(len(hashes), np.uint32)
+    _look_up(sketch.cells, np.ascontiguousarray(hashes, np.uint64), sketch.line_bits, out)
+    return out
+
+
+def shingles(texts: pa.Array | pa.ChunkedArray | Tokens) -> Iterator[npt.NDArray[np.uint64]]:
+    """For each text the hashes of its shingles, marks included: all of `ORDER` words, all of one word
+    less, and single words."""
+    tokens = texts if isinstance(texts, Tokens) else tokenize(texts)
+    for first, last in zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True):
+        n = int(last - first)
+        full, context = np.empty(n + ORDER - 1, np.uint64), np.empty(n + ORDER, np.uint64)
+        if n:
+            shingle_text(tokens.hashes, first, last, full, context)
+            yield np.concatenate([full, context, tokens.hashes[first:last]])
+        else:
+            yield np.empty(0, np.uint64)
+
+
+def text_hashes(tokens: Tokens) -> npt.NDArray[np.uint64]:
+    """Hash of each text's token sequence, uint64 [n]; 0 for a text without words."""
+    out = np.zeros(len(tokens), np.uint64)
+    _text_hashes(tokens.offsets, tokens.hashes, out)
+    return out
+
+
+def _reserve(sketch: Sketch, more: int) -> None:
+    needed = 2 * (sketch.n_texts + more)
+    if needed > len(sketch.seen):
+        size = 1 << (needed - 1).bit_length()
+        larger, repeats = np.zeros(size, np.uint64), np.zeros(size, np.uint32)
+        _insert_all(larger, repeats, sketch.seen, sketch.repeats)
+        sketch.seen, sketch.repeats = larger, repeats
+
+
+@njit(nogil=True, cache=True)
+def hash_text(hashes: Any, first: Any, last: Any) -> Any:
+    """Hash of a token sequence, never 0 unless it is empty."""
+    h = uint64(0)
+    for i in range(first, last):
+        h = combine(h, hashes[i])
+    if last > first and h == uint64(0):
+        h = uint64(1)
+    return h
+
+
+@njit(nogil=True, cache=True)
+def _text_hashes(offsets, hashes, out):  # type: ignore[no-untyped-def]
+    for row in range(len(out)):
+        out[row] = hash_text(hashes, offsets[row], offsets[row + 1])
+
+
+@njit(nogil=True, cache=True)
+def _slot(table, h):  # type: ignore[no-untyped-def]
+    """Where `h` stands in an open-addressing table, or the free place where it belongs."""
+    mask = uint64(len(table) - 1)
+    slot = h & mask
+    while table[slot] != uint64(0) and table[slot] != h:
+        slot = (slot + uint64(1)) & mask
+    return slot
+
+
+@njit(nogil=True, cache=True)
+def _insert_all(seen, repeats, others, other_repeats):  # type: ignore[no-untyped-def]
+    n = 0
+    for i in range(len(others)):
+        if others[i] != uint64(0):
+            slot = _slot(seen, others[i])
+            if seen[slot] == uint64(0):
+                seen[slot] = others[i]
+                n += 1
+            repeats[slot] += other_repeats[i]
+    return n
+
+
+@njit(nogil=True, cache=True)
+def _word(hashes, first, last, i):  # type: ignore[no-untyped-def]
+    """Word i of a text with ORDER - 1 marks before and after it."""
+    j = first + i - (ORDER - 1)
+    if j < first:
+        return uint64(START)
+    return hashes[j] if j < last else uint64(END)
+
+
+@njit(nogil=True, cache=True)
+def shingle_text(hashes, first, last, full, context):  # type: ignore[no-untyped-def]
+    """Write the n + ORDER - 1 full shingles of a text of n words, and its n + ORDER contexts.
+
+    ORDER - 1 marks stand before and after the words; context[i] begins at item i of that row, and so does full[i].
+    """
+    n = last - first + 2 * (ORDER - 1)
+    for i in range(n - ORDER + 2):
+        h = _word(hashes, first, last, i)
+        for j in range(1, ORDER - 1):
+            h = combine(h, _word(hashes, first, last, i + j))
+        context[i] = h
+    for i in range(n - ORDER + 1):
+        full[i] = combine(context[i], _word(hashes, first, last, i + ORDER - 1))
+
+
+@njit(nogil=True, cache=True)
+def _count(offsets, hashes, cells, seen, repeats):  # type: ignore[no-untyped-def]
+    longest = 0
+    for row in range(len(offsets) - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    full = np.empty(longest + ORDER - 1, np.uint64)
+    context = np.empty(longest + ORDER, np.uint64)
+    size = 64
+    while size < 6 * (longest + ORDER):
+        size *= 2
+    own = np.zeros(size, np.uint64)
+    line_bits = 0
+    while (CELLS_A_LINE << line_bits) < len(cells):
+        line_bits += 1
+    new = 0
+    for row in range(len(offsets) - 1):
+        first, last = offsets[row], offsets[row + 1]
+        if first == last:
+            continue
+        h = hash_text(hashes, first, last)
+        slot = _slot(seen, h)
+        repeats[slot] += np.uint32(1)
+        if seen[slot] == h:
+            continue
+        seen[slot] = h
+        new += 1
+        shingle_text(hashes, first, last, full, context)
+        n = last - first
+        # A set of this text's shingles, of the smallest size that fits: a repeated shingle counts once.
+        size = 64
+        while size < 6 * (n + ORDER):
+            size *= 2
+        own[:size] = uint64(0)
+        _add_new(own[:size], full[: n + ORDER - 1], cells, line_bits)
+        _add_new(own[:size], context[: n + ORDER], cells, line_bits)
+        _add_new(own[:size], hashes[first:last], cells, line_bits)
+    return new
+
+
+@njit(nogil=True, cache=True)
+def _add_new(own, counted, cells, line_bits):  # type: ignore[no-untyped-def]
+    for h in counted:
+        slot = _slot(own, h)
+        if own[slot] != h:
+            own[slot] = h
+            _add(cells, h, line_bits)
+
+
+@njit(nogil=True, cache=True)
+def _places(h, line_bits):  # type: ignore[no-untyped-def]
+    """Indices of the two cells of a hash: two different ones in one line."""
+    line = (h >> uint64(64 - line_bits)) * uint64(CELLS_A_LINE)
+    a = (h >> uint64(8)) & uint64(CELLS_A_LINE - 1)
+    # Odd steps of less than a line's length never lead back to the first cell.
+    b = (a + uint64(1) + ((h >> uint64(16)) & uint64(7)) * uint64(2)) & uint64(CELLS_A_LINE - 1)
+    return line + a, line + b
+
+
+@njit(nogil=True, cache=True)
+def _add(cells, h, line_bits):  # type: ignore[no-untyped-def]
+    a, b = _places(h, line_bits)
+    if cells[a] < uint64(MAX_COUNT):
+        cells[a] += np.uint32(1)
+    if cells[b] < uint64(MAX_COUNT):
+        cells[b] += np.uint32(1)
+
+
+@njit(nogil=True, cache=True)
+def count_of(cells, h, line_bits):  # type: ignore[no-untyped-def]
+    """Upper estimate of the document frequency of a shingle."""
+    a, b = _places(h, line_bits)
+    return min(cells[a], cells[b])
+
+
+@njit(nogil=True, cache=True)
+def _look_up(cells, hashes, line_bits, out):  # type: ignore[no-untyped-def]
+    for i in range(len(hashes)):
+        out[i] = count_of(cells, hashes[i], line_bits)
