@@ -5,6 +5,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -13,6 +14,7 @@ from scipy.stats import mannwhitneyu
 
 from stillwatch.exchange.errors import OutputError, UnreadableInputError
 from stillwatch.exchange.tables import ACCOUNTS, EXCHANGES, LABELS, RELEASES
+from stillwatch.lab.score import score
 from stillwatch.lab.simulate import simulate
 
 CORPORA = Path(__file__).parents[3] / "shared" / "data" / "corpora"
@@ -327,3 +329,28 @@ def test_real_corpora_take_the_place_of_the_shipped_one(tmp_path):
     real = set(pq.read_table(CORPORA / "benign_prompts.parquet", columns=["text"])["text"].to_pylist())
     assert len(prompts & real) > 200
     assert set(CAMPAIGNS) <= first.counts.keys()
+
+
+def test_a_detector_that_knows_the_truth_gets_a_perfect_score_and_a_blind_one_none(world, tmp_path):
+    labels = pq.read_table(world / "labels.parquet")
+    flagged = labels.filter(pc.is_valid(labels["campaign_id"]))
+    names = flagged["campaign_id"].unique()
+    members = flagged.group_by(["campaign_id", "account_id"]).aggregate([])
+    certain = pa.array([1.0] * members.num_rows)
+    write = {
+        "campaigns": pa.table({"campaign_id": names, "rung": ["one_task_pool"] * len(names)}),
+        "members": members.append_column("probability", certain),
+        "flagged": flagged.select(["exchange_id", "campaign_id"]),
+    }
+    for folder, kept in (("all", None), ("none", 0)):
+        (tmp_path / folder).mkdir()
+        for name, table in write.items():
+            pq.write_table(table.slice(0, kept), tmp_path / folder / f"{name}.parquet")
+    best = score(tmp_path / "all", world / "labels.parquet")
+    assert [c.campaign_id for c in best.campaigns if c.found] == sorted(CAMPAIGNS)
+    rates = [best.accounts.precision, best.accounts.recall, best.exchanges.precision, best.exchanges.recall]
+    assert [rate.share for rate in rates] == [1, 1, 1, 1]
+    assert (best.benign.hits, best.false_campaigns, best.grouping.b_cubed_f1) == (0, (), 1)
+    blind = score(tmp_path / "none", world / "labels.parquet")
+    assert not any(c.found for c in blind.campaigns)
+    assert (blind.accounts.recall.share, blind.benign.hits) == (0, 0)

@@ -1,8 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from stillwatch.exchange.errors import UnreadableInputError, UsageError
 from stillwatch.lab import conducts, populations
-from stillwatch.lab.simulate import simulate
+from stillwatch.lab.simulate import SCALES, simulate
 from stillwatch.lab.worldfile import known, make_world, read_world, shipped_worlds
 
 HOST = {"population": [{"kind": "chat_users"}]}
@@ -75,3 +77,10 @@ def test_scale_and_seed_are_checked_before_anything_is_written(tmp_path):
     with pytest.raises(UsageError, match="seed = -1"):
         simulate("first", -1, tmp_path / "out", "tiny")
     assert not (tmp_path / "out").exists()
+
+
+def test_the_documentation_names_every_kind_and_scale():
+    text = (Path(__file__).parents[2] / "docs" / "laboratory.md").read_text()
+    kinds = [*known(populations), *known(conducts)]
+    assert [kind for kind in kinds if f"`{kind}`" not in text] == []
+    assert [scale for scale in SCALES if f"\n| {scale} " not in text] == []

@@ -80,7 +80,8 @@ def arrivals(stage: Stage, lives: Lives, begin: int, end: int) -> Ints:
     even = machine_times(stage.rng, count, begin, end, roughness=0.35)
     # Time runs as fast as accounts are alive, so that nobody is overworked while the pool is small.
     share = (even - begin) / (end - begin)
-    return np.minimum(np.interp(share * work[-1], work, grid).astype(np.int64), end - 1)
+    moments: Floats = np.interp(share * work[-1], work, grid)
+    return np.minimum(moments.astype(np.int64), end - 1)
 
 
 def deal(stage: Stage, lives: Lives, ts: Ints) -> Ints:
