@@ -11,7 +11,7 @@ from rich.text import Text
 
 from stillwatch.evidence.figures import Figure, Sentence
 from stillwatch.evidence.find import find_group
-from stillwatch.evidence.group import TRAITS, GroupView, view_group
+from stillwatch.evidence.group import TRAITS, GroupView, RungView, view_group
 from stillwatch.evidence.headline import plural
 from stillwatch.evidence.plain import explain_dict
 from stillwatch.evidence.replay import replay_of
@@ -93,19 +93,7 @@ def _ladder(view: GroupView) -> Table:
     table.add_column(no_wrap=True)
     table.add_column()
     for rung in reversed(view.rungs):
-        holding = [row for row in rung.evidence if row["holds"]]
-        if holding:
-            pieces: list[Piece] = ["rests on "]
-            for row in holding:
-                pieces += [
-                    ", " if row is not holding[0] else "",
-                    row.name("statistic"),
-                    " (",
-                    row.chance("log10_e"),
-                    ")",
-                ]
-        else:
-            pieces = ["no finding of this rung holds by itself"]
+        pieces = _rests_on(rung)
         mark = "◉" if rung.reached else "●" if rung.holds else "○"
         style = "bold red" if rung.reached else "" if rung.holds else "dim"
         table.add_row(
@@ -114,6 +102,23 @@ def _ladder(view: GroupView) -> Table:
             _line(*pieces, style="dim" if not rung.holds else ""),
         )
     return table
+
+
+def _rests_on(rung: RungView) -> list[Piece]:
+    holding = [row for row in rung.evidence if row["holds"]]
+    shown = holding or rung.evidence
+    if not shown:
+        return ["no finding speaks to it"]
+    pieces: list[Piece] = ["rests on " if holding or rung.holds else "tried, and not enough: "]
+    for row in shown:
+        pieces += [
+            ", " if row is not shown[0] else "",
+            row.name("statistic"),
+            " (",
+            row.chance("log10_e"),
+            ")",
+        ]
+    return pieces + ([" together"] if rung.holds and not holding else [])
 
 
 def _evidence(view: GroupView) -> Table:
@@ -148,7 +153,7 @@ def _explanations(view: GroupView) -> Iterable[RenderableType]:
         if row is None:
             continue
         pieces: list[Piece | Styled] = [("fits  ", "green") if row["fits"] else ("fails ", "red")]
-        pieces += [(row.name("explanation"), "bold"), ". ", row.words("words")]
+        pieces += [(row.name("explanation"), "bold"), ": ", row.words("words")]
         if row["measure"] is not None and row["threshold"] is not None:
             pieces += [" (", row.number("measure"), "; the line is drawn at ", row.number("threshold"), ")"]
         yield _line(*pieces)
