@@ -1,6 +1,7 @@
 """What a scan is pointed at -> fit exchanges: a dataset folder is checked in place, logs are imported first."""
 
 import datetime as dt
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Any
 import pyarrow as pa
 
 from stillwatch.exchange.dataset import open_dataset
-from stillwatch.exchange.prepare import Prepared, prepare
+from stillwatch.exchange.prepare import QUARANTINE_FILE, Prepared, prepare
 from stillwatch.exchange.privacy import IdentifierHasher
-from stillwatch.exchange.quality import Measure
+from stillwatch.exchange.quality import Measure, Quality
 from stillwatch.exchange.rules import ValidationRules
-from stillwatch.run import Report
+from stillwatch.engines.run import Report
 from stillwatch.settings import ScanSettings
 from stillwatch.sources.ingest import IngestOptions, IngestReport, ingest
 
@@ -76,62 +77,57 @@ def prepare_input(
         report: told of progress.
         join: access logs.
     """
-    hasher = IdentifierHasher.from_key_file(settings.key_file)
     work = out / "steps" / "input"
+    rules = validation_rules(settings)
+    hasher = IdentifierHasher.from_key_file(settings.key_file)
+    origin: dict[str, Any] = {"inputs": list(inputs)}
     if is_dataset(inputs) and not join:
         report("checking the dataset", 0, 0)
         folder = Path(inputs[0])
-        prepared = prepare(open_dataset(folder), work, validation_rules(settings), hasher)
-        return _input(prepared, folder, {"inputs": list(inputs), "format": "dataset"}, ())
-    imported = _ingest(inputs, work / "dataset", settings, hasher, report, join)
-    folder = work / "dataset"
-    prepared = prepare(open_dataset(folder), work / "prepared", validation_rules(settings), hasher)
-    origin = {"inputs": list(inputs), "join": list(join), "formats": imported.formats}
-    return _input(prepared, folder, origin, tuple(imported.measures()))
+        prepared = prepare(open_dataset(folder), work, rules, hasher)
+        return _input(prepared, prepared.quality, folder, out, origin)
+    imported = _ingest(inputs, work / "dataset", settings, report, join)
+    prepared = prepare(open_dataset(imported.out), work / "prepared", rules, hasher)
+    origin["join"] = list(join)
+    origin["formats"] = sorted({name for file in imported.files for name in file.formats})
+    return _input(prepared, imported.quality, imported.out, out, origin)
 
 
 def import_dataset(
     inputs: Sequence[str], out: Path, settings: ScanSettings, report: Report, *, join: Sequence[str] = ()
 ) -> IngestReport:
     """Turn logs into a dataset folder."""
-    hasher = IdentifierHasher.from_key_file(settings.key_file)
-    return _ingest(inputs, out, settings, hasher, report, join)
+    return _ingest(inputs, out, settings, report, join)
 
 
 def _ingest(
-    inputs: Sequence[str],
-    out: Path,
-    settings: ScanSettings,
-    hasher: IdentifierHasher,
-    report: Report,
-    join: Sequence[str],
+    inputs: Sequence[str], out: Path, settings: ScanSettings, report: Report, join: Sequence[str]
 ) -> IngestReport:
-    report("reading logs", 0, 0)
     options = IngestOptions(
         rules=validation_rules(settings),
-        hasher=hasher,
         trusted_hops=settings.trusted_hops,
         account_field=settings.account_field,
         join=tuple(join),
+        key_file=settings.key_file,
     )
-    return ingest(inputs, out, options)
+    return ingest(inputs, out, options, lambda done, total: report("reading logs", done, total))
 
 
-def _input(
-    prepared: Prepared, folder: Path, origin: dict[str, Any], more: tuple[Measure, ...]
-) -> Input:
-    quality = prepared.quality
-    null_share = quality.null_share
+def _input(prepared: Prepared, quality: Quality, folder: Path, out: Path, origin: dict[str, Any]) -> Input:
+    null_share = prepared.quality.null_share
     signatures = folder / SIGNATURES
+    if quality.quarantine is not None:
+        # The working folder goes at the end of the scan; what was left out must not.
+        shutil.copyfile(quality.quarantine, out / QUARANTINE_FILE)
     return Input(
         files=prepared.files,
         accounts=prepared.accounts,
-        rows=quality.exchanges.rows_fit,
-        quarantined=quality.exchanges.rows_unfit,
-        first_ts=quality.first_ts,
-        last_ts=quality.last_ts,
+        rows=prepared.quality.exchanges.rows_fit,
+        quarantined=sum(tally.rows_unfit for tally in quality.tallies.values()),
+        first_ts=prepared.quality.first_ts,
+        last_ts=prepared.quality.last_ts,
         has_text=null_share["prompt"] < 1 or null_share["system_prompt"] < 1,
         signatures=signatures if signatures.is_dir() else None,
-        measures=(*more, *quality.measures()),
+        measures=tuple(quality.measures()),
         origin=origin,
     )

@@ -34,11 +34,11 @@ from stillwatch.exchange.writer import write_table
 from stillwatch.inputs import Input, prepare_input
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.steps import fit_models, link_steps
-from stillwatch.run import Report, Run
-from stillwatch.samples import sample_table, with_skeletons
+from stillwatch.engines.run import Report, Run
+from stillwatch.signals.samples import example_texts, sample_table, with_skeletons
 from stillwatch.settings import ScanSettings
 from stillwatch.signals.classifiers import load_classifiers
-from stillwatch.signals.signatures import signature_stage
+from stillwatch.signals.stage import attach_signatures, family_steps, take_signatures
 from stillwatch.signals.steps import signal_steps
 
 STEPS_EXPECTED = 50
@@ -130,7 +130,11 @@ def _stages(
     engine = run.engine
     engine.attach("exchanges", found.files)
     engine.put("accounts", found.accounts)
-    signature_stage(run, found.signatures)
+    if found.signatures is not None:
+        attach_signatures(run, found.signatures)
+    else:
+        take_signatures(run)
+    run.steps(family_steps())
     run.steps(link_steps())
     run.steps(signal_steps())
     run.steps(account_steps())
@@ -170,8 +174,10 @@ def _results(
         [dict(zip(QUALITY.names, row, strict=True)) for row in found.measures], schema=QUALITY.arrow
     )
     if found.has_text and not settings.hash_only:
-        tables["group_templates"] = with_skeletons(tables["group_templates"], engine)
-        tables["samples"] = sample_table(tables["group_templates"], engine, show_text=settings.show_text)
+        templates = tables["group_templates"]
+        texts = example_texts(templates, engine)
+        tables["group_templates"] = with_skeletons(templates, texts, engine)
+        tables["samples"] = sample_table(templates, texts, engine, show_text=settings.show_text)
     return tables
 
 

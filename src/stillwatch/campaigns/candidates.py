@@ -23,14 +23,17 @@ class CandidateSettings:
     Attributes:
         minimum_entities: smallest group that is tested (entities: accounts, with declared organisations joined).
         minimum_exchanges: fewest exchanges of an entity in the group's templates to count as its user.
-        similarity: cosine similarity of two templates' user sets from which they are taken as one bundle.
+        similarities: cosine similarities of two templates' user sets from which they are taken as one bundle;
+            a low one gathers a loose group, a high one tells a pool from the reseller's customers around it.
+        fresh: templates that repeat less than this are bundled by themselves as well: what repeats is not dealt.
         log_e_repetitive: natural logarithm of the e-value from which a bundle's use is a matter of the account.
         maximum: most candidates tested; the largest are kept and the number left out is reported.
     """
 
     minimum_entities: int = 5
     minimum_exchanges: int = 2
-    similarity: float = 0.5
+    similarities: tuple[float, ...] = (0.5, 0.7, 0.85)
+    fresh: float = 0.05
     log_e_repetitive: float = float(np.log(1e4))
     maximum: int = 2_000
 
@@ -59,7 +62,7 @@ def candidates(
     """
     both = usage.both
     found: dict[tuple[tuple[int, ...], str], Candidate] = {}
-    for templates in _bundles(both, settings):
+    for templates in _bundles(both, usage.repeated < settings.fresh, settings):
         candidate = _candidate(usage, templates, None, settings)
         if candidate is not None:
             found[templates, candidate.entities.tobytes().hex()] = candidate
@@ -93,24 +96,33 @@ def _candidate(
     return Candidate(templates, entities, "templates" if within is None else "links", log_e)
 
 
-def _bundles(both: csr_array, settings: CandidateSettings) -> list[tuple[int, ...]]:
+def _bundles(both: csr_array, fresh: NDArray[np.bool_], settings: CandidateSettings) -> list[tuple[int, ...]]:
     """Single templates, and templates that much the same entities use."""
     users = csr_array((both >= 1).astype(np.float64))
     n_users = np.asarray(users.sum(axis=0)).ravel()
     popular = np.flatnonzero(n_users >= settings.minimum_entities)
-    if len(popular) == 0:
-        return []
-    overlap = csr_array(users[:, popular].T @ users[:, popular]).tocoo()
-    row, column = overlap.coords
-    cosine = overlap.data / np.sqrt(n_users[popular[row]] * n_users[popular[column]])
-    near = cosine >= settings.similarity
-    shape = (len(popular), len(popular))
-    graph = csr_array((np.ones(int(near.sum())), (row[near], column[near])), shape=shape)
-    _, label = connected_components(graph, directed=False)
-    bundles = {(int(template),) for template in popular}
-    for component in range(int(label.max()) + 1):
-        bundles.add(tuple(int(template) for template in popular[label == component]))
+    bundles: set[tuple[int, ...]] = {(int(template),) for template in popular}
+    for among in (popular, popular[fresh[popular]]):
+        for similarity in settings.similarities:
+            bundles.update(_alike(users, n_users, among, similarity))
     return sorted(bundles)
+
+
+def _alike(
+    users: csr_array, n_users: NDArray[np.float64], among: NDArray[np.int64], similarity: float
+) -> set[tuple[int, ...]]:
+    """Connected components of templates whose user sets are alike."""
+    if len(among) == 0:
+        return set()
+    overlap = csr_array(users[:, among].T @ users[:, among]).tocoo()
+    row, column = overlap.coords
+    cosine = overlap.data / np.sqrt(n_users[among[row]] * n_users[among[column]])
+    near = cosine >= similarity
+    graph = csr_array((np.ones(int(near.sum())), (row[near], column[near])), shape=(len(among), len(among)))
+    _, label = connected_components(graph, directed=False)
+    order = np.argsort(label, kind="stable")
+    parts = np.split(among[order], np.flatnonzero(np.diff(label[order])) + 1)
+    return {tuple(int(template) for template in np.sort(part)) for part in parts}
 
 
 def _shared_by(both: csr_array, community: NDArray[np.int64], settings: CandidateSettings) -> tuple[int, ...]:

@@ -26,15 +26,15 @@ def common_stream_test(sample: GroupSample) -> Verdict:
     """E-value against customers with a rhythm of their own, on the held-out half."""
     hour = (sample.ts - sample.ts.min()) // HOUR_US
     n_hours = int(hour.max()) + 1
-    day_base = np.bincount(hour[~sample.held_out], minlength=n_hours) + 0.5
-    cumulative = np.concatenate([[0.0], np.cumsum(day_base)])
     first, last = _lifetimes(sample, hour, n_hours)
-    # An account cannot be active before it exists: its base is the group's day within its own lifetime.
+    per_head = (np.bincount(hour[~sample.held_out], minlength=n_hours) + 0.5) / _living(first, last, n_hours)
+    cumulative = np.concatenate([[0.0], np.cumsum(per_head)])
+    # An account cannot be active before it exists: its base is one head's share within its own lifetime.
     inside = cumulative[last + 1] - cumulative[first]
     tested = sample.held_out
     cell, count = np.unique(sample.entity[tested] * n_hours + hour[tested], return_counts=True)
     account, cell_hour = cell // n_hours, cell % n_hours
-    base = day_base[cell_hour] / inside[account]
+    base = per_head[cell_hour] / inside[account]
     totals = np.bincount(account, weights=count, minlength=sample.n_entities)
     likelihood = log_likelihoods(account, count.astype(np.float64), base, _precisions(totals))
     return dealt_test(likelihood, DISPERSIONS >= CLUMPED)
@@ -60,6 +60,12 @@ def _lifetimes(
     np.minimum.at(first, sample.entity, hour)
     np.maximum.at(last, sample.entity, hour)
     return np.minimum(first, last), np.maximum(first, last)
+
+
+def _living(first: NDArray[np.int64], last: NDArray[np.int64], n_hours: int) -> NDArray[np.float64]:
+    """Accounts between their first and last exchange in each hour, at least 1: a stream is dealt among those."""
+    change = np.bincount(first, minlength=n_hours + 1) - np.bincount(last + 1, minlength=n_hours + 1)
+    return np.maximum(np.cumsum(change)[:n_hours], 1).astype(np.float64)
 
 
 def _precisions(totals: NDArray[np.float64]) -> NDArray[np.float64]:

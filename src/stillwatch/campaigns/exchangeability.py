@@ -15,6 +15,7 @@ dealt, which is why this family never stands alone.
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
+from scipy.sparse import csr_array
 
 from stillwatch.campaigns.dirichlet_multinomial import log_likelihoods
 from stillwatch.campaigns.mixture import Verdict, dealt_test
@@ -77,35 +78,47 @@ def _base(
     """Label probabilities that each account would have as a thinning of the pool, shape (n_entities, n_labels).
 
     A pool is not the same every day nor in every template: an account's base is the mixture of what its own
-    days and templates held in the discovery half, shrunk to the template's and then to the group's mix.
+    days and templates held in the discovery half, shrunk to the template's and then to the group's mix. The
+    account's own discovery half is taken out of all three: a customer who has a day to itself would otherwise
+    be compared with itself and look dealt.
     """
-    found = ~sample.held_out
+    found, n = np.flatnonzero(~sample.held_out), sample.n_entities
+    template = np.unique(template, return_inverse=True)[1]
     day = (sample.ts - sample.ts.min()) // DAY_US
-    n_templates, n_days = int(template.max()) + 1, int(day.max()) + 1
-    group = np.bincount(label[found], minlength=n_labels) + 0.5
-    group /= group.sum()
-    by_template = _counts(template, label, found, n_templates, n_labels)
-    by_template = _shrink(by_template, np.broadcast_to(group, by_template.shape))
-    stratum, stratum_of = np.unique(template * n_days + day, return_inverse=True)
-    by_stratum = _counts(stratum_of, label, found, len(stratum), n_labels)
-    by_stratum = _shrink(by_stratum, by_template[stratum // n_days])
-    base = np.zeros((sample.n_entities, n_labels))
-    tested = np.flatnonzero(sample.held_out)
-    np.add.at(base, sample.entity[tested], by_stratum[stratum_of[tested]])
-    total = base.sum(axis=1, keepdims=True)
-    return np.where(total > 0, base / np.where(total > 0, total, 1.0), group)
+    strata, stratum = np.unique(template * (int(day.max()) + 1) + day, return_inverse=True)
+    template_of = strata // (int(day.max()) + 1)
+    pairs, pair = np.unique(sample.entity * len(strata) + stratum, return_inverse=True)
+    entity, of = pairs // len(strata), pairs % len(strata)
+    n_templates = int(template.max()) + 1
+
+    # Weights of the discovery counts of stratum, template and group in each account's base.
+    own = np.bincount(pair[found], minlength=len(pairs))
+    tested = np.bincount(pair[sample.held_out], minlength=len(pairs))
+    in_stratum = np.bincount(stratum[found], minlength=len(strata))
+    by_stratum = tested / (in_stratum[of] - own + _SHRINKAGE)
+    cell = (entity, template_of[of])
+    own_in_template, by_template = np.zeros((n, n_templates)), np.zeros((n, n_templates))
+    np.add.at(own_in_template, cell, own)
+    np.add.at(by_template, cell, _SHRINKAGE * by_stratum)
+    in_template = np.bincount(template[found], minlength=n_templates)
+    by_template /= in_template - own_in_template + _SHRINKAGE
+    by_group = _SHRINKAGE * by_template.sum(axis=1)
+    by_group /= len(found) - own_in_template.sum(axis=1) + 0.5 * n_labels
+
+    strata_counts = _counts(stratum[found], label[found], (len(strata), n_labels))
+    template_counts = _counts(template[found], label[found], (n_templates, n_labels))
+    group_counts = template_counts.sum(axis=0)
+    base = csr_array((by_stratum, (entity, of)), shape=(n, len(strata))) @ strata_counts
+    base += by_template @ template_counts + np.outer(by_group, group_counts + 0.5)
+    who = sample.entity[found]
+    weight = by_stratum[pair[found]] + by_template[who, template[found]] + by_group[who]
+    np.subtract.at(base, (who, label[found]), weight)
+    # What is left of a difference that should be nothing is the smoothing of the group's mix, and rounding.
+    base = np.maximum(base, 1e-12)
+    base[np.bincount(entity, weights=tested, minlength=n) == 0] = 1.0
+    return np.asarray(base / base.sum(axis=1, keepdims=True))
 
 
-def _counts(
-    stratum: NDArray[np.int64],
-    label: NDArray[np.int64],
-    which: NDArray[np.bool_],
-    n_strata: int,
-    n_labels: int,
-) -> NDArray[np.float64]:
-    flat = np.bincount(stratum[which] * n_labels + label[which], minlength=n_strata * n_labels)
-    return flat.reshape(n_strata, n_labels).astype(np.float64)
-
-
-def _shrink(counts: NDArray[np.float64], prior: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray((counts + _SHRINKAGE * prior) / (counts.sum(axis=1, keepdims=True) + _SHRINKAGE))
+def _counts(row: NDArray[np.int64], column: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.float64]:
+    flat = np.bincount(row * shape[1] + column, minlength=shape[0] * shape[1])
+    return flat.reshape(shape).astype(np.float64)

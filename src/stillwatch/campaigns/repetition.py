@@ -29,6 +29,7 @@ class Usage:
         discovery: counts, shape (n_entities, n_templates), in the half on which groups are found.
         held_out: the same in the half on which they are tested.
         totals: shape (n_entities, 2); all exchanges of the entity, columns as the halves above.
+        repeated: shape (n_templates,); share of the discovery half's exchanges whose task was asked before.
     """
 
     entities: NDArray[np.str_]
@@ -36,6 +37,7 @@ class Usage:
     discovery: csr_array
     held_out: csr_array
     totals: FloatArray
+    repeated: FloatArray
 
     @property
     def both(self) -> csr_array:
@@ -44,7 +46,7 @@ class Usage:
 
 
 def usage_from_tables(template_usage: pa.Table, entity_totals: pa.Table) -> Usage:
-    """Read the step tables `template_usage` (template_id, entity, held_out, n) and `entity_totals` (entity, held_out, n)."""
+    """Read the step tables `template_usage` and `entity_totals` (campaigns/steps.py)."""
     entities, entity_of_total = _encode(entity_totals.column("entity"))
     templates, template_index = _encode(template_usage.column("template_id"))
     entity_index = np.searchsorted(entities, _strings(template_usage.column("entity")))
@@ -58,7 +60,12 @@ def usage_from_tables(template_usage: pa.Table, entity_totals: pa.Table) -> Usag
     totals = np.zeros((len(entities), 2))
     column = entity_totals.column("held_out").to_numpy(zero_copy_only=False).astype(np.int64)
     np.add.at(totals, (entity_of_total, column), entity_totals.column("n").to_numpy().astype(np.float64))
-    return Usage(entities, templates, half(~held_out), half(held_out), totals)
+    found = np.where(held_out, 0.0, 1.0)
+    repeats = found * template_usage.column("n_repeated").to_numpy().astype(np.float64)
+    n_repeated = np.bincount(template_index, weights=repeats, minlength=len(templates))
+    n_found = np.bincount(template_index, weights=found * counts, minlength=len(templates))
+    repeated = n_repeated / np.maximum(n_found, 1.0)
+    return Usage(entities, templates, half(~held_out), half(held_out), totals, repeated)
 
 
 def log_e_repetitive(used: csr_array, held_out: csr_array, totals: FloatArray) -> float:

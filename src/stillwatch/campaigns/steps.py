@@ -11,10 +11,14 @@ from stillwatch.campaigns.repetition import Usage, usage_from_tables
 from stillwatch.engines.step import DriverStep, SqlStep, Step
 
 _USAGE = """
-SELECT template_id, entity, held_out, COUNT(*) AS n FROM (
-    SELECT prompt_template AS template_id, entity, held_out FROM signals WHERE prompt_template IS NOT NULL
+SELECT template_id, entity, held_out, COUNT(*) AS n,
+    SUM(CASE WHEN repeated THEN 1 ELSE 0 END) AS n_repeated
+FROM (
+    SELECT prompt_template AS template_id, entity, held_out, repeated FROM signals
+    WHERE prompt_template IS NOT NULL
     UNION ALL
-    SELECT system_template AS template_id, entity, held_out FROM signals WHERE system_template IS NOT NULL
+    SELECT system_template AS template_id, entity, held_out, repeated FROM signals
+    WHERE system_template IS NOT NULL
 ) AS used
 GROUP BY template_id, entity, held_out
 """
@@ -47,7 +51,7 @@ WHERE s.draw < r.rate
 
 
 def usage_steps() -> list[Step]:
-    """`template_usage` (template_id, entity, held_out, n) and `entity_totals` (entity, held_out, n)."""
+    """`template_usage` (template_id, entity, held_out, n, n_repeated) and `entity_totals` (entity, held_out, n)."""
     return [SqlStep("template_usage", ("signals",), _USAGE), SqlStep("entity_totals", ("signals",), _TOTALS)]
 
 

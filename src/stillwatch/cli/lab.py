@@ -45,7 +45,7 @@ def score(
 
     found = run_score(results, labels)
     if as_json:
-        print_json(found.to_json())
+        print_json(found.to_dict())
     else:
         print_score(found)
 

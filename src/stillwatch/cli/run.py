@@ -153,7 +153,7 @@ def import_logs(
     with progress("Importing") as report:
         found = import_dataset(inputs, out, chosen, report, join=tuple(join or ()))
     if as_json:
-        print_json(found.to_json())
+        print_json(found.as_dict())
     else:
         print_ingest(found)
 

@@ -43,8 +43,8 @@ JOIN account_entities AS a ON a.account_id = e.account_id
 JOIN exchange_draws AS d ON d.exchange_id = e.exchange_id
 LEFT JOIN prompt_tasks AS t ON t.exchange_id = e.exchange_id
 LEFT JOIN first_asked AS q ON q.task = t.task AND t.n_tokens > 0
-LEFT JOIN system_signatures AS s ON s.exchange_id = e.exchange_id
-LEFT JOIN system_families AS y ON y.skeleton = s.skeleton
+LEFT JOIN system_prompt_signatures AS s ON s.exchange_id = e.exchange_id
+LEFT JOIN system_prompt_families AS y ON y.skeleton = s.skeleton
 LEFT JOIN prompt_labels AS l ON l.exchange_id = e.exchange_id
 """
 
@@ -52,7 +52,7 @@ LEFT JOIN prompt_labels AS l ON l.exchange_id = e.exchange_id
 def signal_steps() -> list[Step]:
     """Steps from `exchanges`, signatures, families, labels and entities to `signals`.
 
-    Reads: exchanges; account_entities; prompt_signatures, system_signatures; prompt_families, system_families
+    Reads: exchanges; account_entities; prompt_signatures, system_prompt_signatures; prompt_families, system_prompt_families
     (skeleton -> template_id); prompt_labels.
     """
     return [
@@ -67,8 +67,8 @@ def signal_steps() -> list[Step]:
                 "exchange_draws",
                 "prompt_tasks",
                 "first_asked",
-                "system_signatures",
-                "system_families",
+                "system_prompt_signatures",
+                "system_prompt_families",
                 "prompt_labels",
             ),
             _SIGNALS,

@@ -1,0 +1,72 @@
+"""What the commands print for people; `--json` prints the same values for programs."""
+
+from rich.markup import escape
+from rich.table import Table
+
+from stillwatch.cli.console import messages, output
+from stillwatch.exchange.quality import Quality
+from stillwatch.lab.score import Score
+from stillwatch.lab.scoring.render import to_tables
+from stillwatch.scan import ScanOutcome
+from stillwatch.sources.ingest import IngestReport
+
+
+def print_outcome(outcome: ScanOutcome) -> None:
+    """The campaigns of a scan, one line each."""
+    import pyarrow.parquet as pq
+
+    counts = outcome.summary["counts"]
+    output.print(
+        f"{counts['campaigns']} campaigns among {counts['accounts']:,} accounts and {counts['exchanges']:,} "
+        f"exchanges; {counts['groups_tested']} groups tested at a false-discovery rate of {outcome.summary['fdr']:.0%}"
+    )
+    if counts["quarantined"]:
+        where = escape(str(outcome.results / "quarantine.jsonl"))
+        messages.print(f"{counts['quarantined']:,} rows were unfit and left out; reasons in {where}")
+    rows = pq.read_table(outcome.results / "campaigns.parquet").to_pylist()
+    if not rows:
+        return
+    table = Table("campaign", "rung", "accounts", "exchanges", "log10 e", "capabilities")
+    for row in rows:
+        table.add_row(
+            row["campaign_id"],
+            row["rung"],
+            f"{row['n_accounts']:,}",
+            f"{row['n_exchanges']:,}",
+            f"{row['log10_e']:.1f}",
+            escape(", ".join(row["capabilities"][:3])),
+        )
+    output.print(table)
+
+
+def print_score(score: Score) -> None:
+    """Verdicts against the truth."""
+    output.print(to_tables(score))
+
+
+def print_quality(quality: Quality) -> None:
+    """What is fit and what is not."""
+    table = Table("measure", "of", "count", "meaning")
+    for measure, subject, value, words in quality.measures():
+        # Columns that are always there say nothing in a terminal; --json has them.
+        if not (measure == "null share" and value == 0):
+            table.add_row(escape(measure), escape(subject), f"{value:,.6g}", escape(words))
+    output.print(table)
+    output.print("Every row can be used." if quality.is_clean else "Some rows cannot be used; see above.")
+
+
+def print_ingest(found: IngestReport) -> None:
+    """What was read from which file."""
+    table = Table("file", "format", "records", "exchanges", "share read")
+    for file in found.files:
+        table.add_row(
+            escape(file.file),
+            escape(file.format or "none known"),
+            f"{file.records:,}",
+            f"{file.fit:,}",
+            f"{file.share_read:.1%}",
+        )
+    output.print(table)
+    for advice in found.advice():
+        messages.print(escape(advice))
+    output.print(f"Dataset: {escape(str(found.out))} ({found.fit:,} exchanges)", highlight=False)

@@ -1,0 +1,95 @@
+"""Texts for people to look at: what a template keeps, and sample prompts, redacted unless asked otherwise.
+
+Redacted means that only words that the template keeps are shown; they stand in many different texts and tell
+nothing of one customer. Everything that filled a slot is `…`.
+"""
+
+from collections.abc import Mapping
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.engines.engine import Engine
+from stillwatch.engines.step import SqlStep
+from stillwatch.signals.signatures import FIELDS, read_sketch, sketch_name
+from stillwatch.text.skeleton import mask
+
+SAMPLES_SCHEMA = pa.schema(
+    [
+        pa.field("group_id", pa.string(), nullable=False),
+        pa.field("exchange_id", pa.string(), nullable=False),
+        pa.field("template_id", pa.string(), nullable=False),
+        pa.field("redacted", pa.string(), nullable=False),
+        pa.field("text", pa.string()),
+    ]
+)
+MOST_CHARACTERS = 4_000
+
+EXAMPLES_STEP = SqlStep(
+    "example_texts",
+    ("exchanges", "examples"),
+    """
+    SELECT e.exchange_id AS exchange_id, e.prompt AS prompt, e.system_prompt AS system_prompt
+    FROM exchanges AS e JOIN examples AS x ON x.exchange_id = e.exchange_id
+    """,
+)
+
+
+def with_skeletons(group_templates: pa.Table, texts: Mapping[str, Mapping[str, str]], engine: Engine) -> pa.Table:
+    """The table GROUP_TEMPLATES with its column `skeleton` filled from each template's example.
+
+    Args:
+        group_templates: rows with field and example_exchange_id.
+        texts: exchange -> its prompt and system_prompt.
+        engine: holds the sketches.
+    """
+    masks = _Masks(engine)
+    skeletons = [
+        masks.of(field, texts.get(exchange, {}).get(field))
+        for field, exchange in zip(
+            group_templates.column("field").to_pylist(),
+            group_templates.column("example_exchange_id").to_pylist(),
+            strict=True,
+        )
+    ]
+    index = group_templates.schema.get_field_index("skeleton")
+    return group_templates.set_column(index, group_templates.schema.field(index), pa.array(skeletons, pa.string()))
+
+
+def sample_table(
+    group_templates: pa.Table, texts: Mapping[str, Mapping[str, str]], engine: Engine, *, show_text: bool
+) -> pa.Table:
+    """`samples`: one prompt of every template, redacted, and whole where `show_text` asks for it."""
+    masks = _Masks(engine)
+    rows = []
+    for row in group_templates.select(["group_id", "template_id", "example_exchange_id"]).to_pylist():
+        prompt = texts.get(row["example_exchange_id"], {}).get("prompt") or ""
+        rows.append(
+            {
+                "group_id": row["group_id"],
+                "exchange_id": row["example_exchange_id"],
+                "template_id": row["template_id"],
+                "redacted": masks.of("prompt", prompt) or "…",
+                "text": prompt[:MOST_CHARACTERS] if show_text else None,
+            }
+        )
+    return pa.Table.from_pylist(rows, schema=SAMPLES_SCHEMA)
+
+
+def example_texts(group_templates: pa.Table, engine: Engine) -> dict[str, dict[str, str]]:
+    """Texts of the example exchanges: exchange -> field -> text."""
+    engine.put("examples", pa.table({"exchange_id": pc.unique(group_templates.column("example_exchange_id"))}))
+    engine.run(EXAMPLES_STEP)
+    return {row.pop("exchange_id"): row for row in engine.table("example_texts").to_pylist()}
+
+
+class _Masks:
+    """Masks texts of each field by its sketch, which is read once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._sketches = {field: read_sketch(engine.table(sketch_name(field))) for field in FIELDS}
+
+    def of(self, field: str, text: str | None) -> str | None:
+        if not text:
+            return None
+        return mask(text[:MOST_CHARACTERS], self._sketches[field], FIELDS[field].settings) or None

@@ -1,0 +1,61 @@
+"""From text to what text shows: signatures, template families and labels of every exchange.
+
+Only this stage reads text. With `--hash-only` it runs at import, its tables are kept in the dataset folder in place
+of the text, and a scan takes them from there.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+
+from stillwatch.engines.run import Run
+from stillwatch.engines.step import DriverStep, Step
+from stillwatch.signals.classifiers import PROMPT_LABELS, classify_step, load_classifiers
+from stillwatch.signals.signatures import (
+    FIELDS,
+    fold,
+    kernel,
+    signatures_name,
+    skeletons_name,
+    skeletons_step,
+    sketch_name,
+)
+from stillwatch.signals.templates import families
+
+
+def kept_tables() -> list[str]:
+    """Tables that stand for the text once it is gone."""
+    signatures = [name(field) for field in FIELDS for name in (signatures_name, skeletons_name)]
+    return [*signatures, PROMPT_LABELS]
+
+
+def take_signatures(run: Run) -> None:
+    """Read the texts of `exchanges` and make the tables of `kept_tables`."""
+    for field in FIELDS:
+        run.steps([fold(field)])
+        run.steps([kernel(field, run.engine.table(sketch_name(field))), skeletons_step(field)])
+    run.steps([classify_step("exchanges", load_classifiers())])
+
+
+def attach_signatures(run: Run, folder: Path) -> None:
+    """Take the tables of `kept_tables` from where an import has put them."""
+    for name in kept_tables():
+        run.engine.attach(name, [folder / f"{name}.parquet"])
+
+
+def family_steps(known: pa.Table | None = None) -> list[Step]:
+    """Steps from skeletons to `<field>_families` (skeleton, template_id).
+
+    Args:
+        known: families of an earlier scan (either field), whose names are kept.
+    """
+    return [
+        DriverStep(f"{field}_families", (skeletons_name(field),), partial(_families, field=field, known=known))
+        for field in FIELDS
+    ]
+
+
+def _families(tables: Mapping[str, pa.Table], field: str, known: pa.Table | None) -> pa.Table:
+    return families(tables[skeletons_name(field)], known)
