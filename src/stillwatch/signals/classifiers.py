@@ -1,0 +1,192 @@
+"""What one prompt asks for: its capability and four forms, by linear scores over hashed words and word pairs.
+
+What it sees: the system prompt and the text of the last user turn; of each at most its first `HEAD` and
+last `TAIL` characters, where instructions stand. It gives the capability (one of
+`Classifiers.capabilities`, or `other` where none stands out) and the probability of four forms:
+`elicitation` (asks that reasoning be written out), `rubric` (asks to judge a text against criteria),
+`rewriting` (asks to rewrite so that a censor or a filter lets it pass) and `answer_format` (fixes the
+shape of the answer).
+
+When it works badly: short prompts without instruction words, languages other than English (it has seen few
+and mostly misses their forms), instructions in the middle of very long prompts, several tasks in one prompt.
+`rewriting` was trained on templates of our own making. The card (`weights/card.json`, docs/signals.md)
+holds the error rates on unseen projects.
+
+How it is evaded: by any rewording that uses other words, by another language, by hiding the instruction in
+the middle of a long text, by a neutral request whose answer happens to be long reasoning.
+
+A single prompt's label is never a verdict: legitimate judges, tutors and benchmarks have the same forms.
+Labels describe what a campaign's templates are for, after other evidence has tied its accounts together.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.special import expit
+
+from stillwatch.engines.step import KernelStep
+from stillwatch.exchange.errors import UnreadableInputError
+from stillwatch.text.linear import LinearModel
+from stillwatch.text.linear import score as linear_score
+from stillwatch.text.tokens import tokenize
+
+LABELS = ("elicitation", "rubric", "rewriting", "answer_format")
+TRAINING_FORMS = ("elicitation", "rubric", "rewriting")
+"""The forms that speak of training data; a fixed answer format is far too common in legitimate use to."""
+OTHER = "other"
+HEAD, TAIL = 2000, 1000
+"""Characters read from the start and from the end of a system prompt and of a prompt."""
+
+_NEWLINE = pa.scalar("\n", pa.large_string())
+WEIGHTS = Path(__file__).parent / "weights"
+PROMPT_LABELS = "prompt_labels"
+
+_label_fields = [pa.field(name, pa.float32()) for name in LABELS]
+SCORE_SCHEMA = pa.schema([pa.field("capability", pa.string()), *_label_fields])
+PROMPT_LABELS_SCHEMA = pa.schema([pa.field("exchange_id", pa.string(), nullable=False), *SCORE_SCHEMA])
+
+
+@dataclass(frozen=True)
+class Classifiers:
+    """Trained classifiers of single prompts.
+
+    Attributes:
+        model: linear outputs, first the capabilities, then `LABELS`.
+        capabilities: names of the capability outputs, in order.
+        temperature: divides the capability scores before the softmax (calibration on unseen projects).
+        platt: float64 [4, 2], slope and offset of each label's logistic calibration (Platt 1999), same
+            projects.
+        least: a capability whose calibrated probability is below this is given as `other`.
+        benign_form_rate: probability that at least half of the prompts of a legitimate template of an
+            unseen project get at least one of `LABELS` (upper end of the exact 95 % interval over
+            templates; from the card).
+        benign_training_form_rate: the same for `TRAINING_FORMS`, thus without the answer format.
+    """
+
+    model: LinearModel
+    capabilities: tuple[str, ...]
+    temperature: float
+    platt: npt.NDArray[np.float64]
+    least: float
+    benign_form_rate: float
+    benign_training_form_rate: float
+
+    def score(self, batch: pa.RecordBatch | pa.Table) -> pa.Table:
+        """Label prompts.
+
+        Args:
+            batch: n rows with the string columns `system_prompt` and `prompt`, either may be null.
+
+        Returns:
+            n rows of `SCORE_SCHEMA`: capability, and the probability of each form in [0, 1]; all null
+            where a row has no word at all.
+        """
+        tokens = tokenize(joined_text(batch.column("system_prompt"), batch.column("prompt")))
+        empty = tokens.counts == 0
+        raw = linear_score(tokens, self.model).astype(np.float64)
+        k = len(self.capabilities)
+        names = self._capability_names(raw[:, :k])
+        probabilities = expit(raw[:, k:] * self.platt[:, 0] + self.platt[:, 1]).astype(np.float32)
+        columns = [pa.array(names, pa.string(), mask=empty)]
+        columns += [pa.array(probabilities[:, i], pa.float32(), mask=empty) for i in range(len(LABELS))]
+        return pa.Table.from_arrays(columns, schema=SCORE_SCHEMA)
+
+    def _capability_names(self, raw: npt.NDArray[np.float64]) -> npt.NDArray[np.object_]:
+        best = raw.argmax(axis=1)
+        scaled = (raw - raw.max(axis=1, keepdims=True)) / self.temperature
+        # The largest term of the softmax has a numerator of 1.
+        sure = 1.0 / np.exp(scaled).sum(axis=1) >= self.least
+        names = np.array([*self.capabilities, OTHER], dtype=object)
+        return names[np.where(sure, best, len(self.capabilities))]
+
+
+def joined_text(system_prompt: pa.Array | pa.ChunkedArray, prompt: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """The text that is classified: starts and ends of system prompt and prompt, n strings."""
+    # Not null_handling="skip": some versions of Arrow then leave out rows in which all parts are null.
+    parts = [_ends(column).fill_null("") for column in (system_prompt, prompt)]
+    both = pc.binary_join_element_wise(*parts, _NEWLINE)
+    return both.combine_chunks() if isinstance(both, pa.ChunkedArray) else both
+
+
+def _ends(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    texts = texts.cast(pa.large_string())
+    # Cutting walks the code points; most batches have nothing to cut.
+    longest = pc.max(pc.binary_length(texts)).as_py()
+    if longest is None or longest <= HEAD + TAIL:
+        return texts
+    short = pc.less_equal(pc.utf8_length(texts), HEAD + TAIL)
+    head = pc.utf8_slice_codeunits(texts, 0, HEAD)
+    tail = pc.utf8_slice_codeunits(texts, -TAIL)
+    return pc.if_else(short, texts, pc.binary_join_element_wise(head, tail, _NEWLINE))
+
+
+def load_classifiers(folder: Path = WEIGHTS) -> Classifiers:
+    """The shipped classifiers, or those that `stillwatch lab train-signals` wrote into a folder.
+
+    Raises:
+        UnreadableInputError: a file is missing or does not belong to the others.
+    """
+    return _load(folder.resolve())
+
+
+@lru_cache(maxsize=4)
+def _load(folder: Path) -> Classifiers:
+    remedy = "install Stillwatch anew, or train with `stillwatch lab train-signals`"
+    try:
+        stored = (folder / "weights.npy").read_bytes()
+        meta: dict[str, Any] = json.loads((folder / "model.json").read_text("utf-8"))
+        card = load_card(folder)
+        if hashlib.sha256(stored).hexdigest() != meta["weights_sha256"]:
+            raise UnreadableInputError(
+                "these weights are not those of model.json", remedy, file=folder / "weights.npy"
+            )
+        quantised = np.load(folder / "weights.npy", allow_pickle=False)
+        weights = quantised.astype(np.float32) * np.asarray(meta["scale"], np.float32)
+        return Classifiers(
+            model=LinearModel(np.ascontiguousarray(weights), np.asarray(meta["bias"], np.float32)),
+            capabilities=tuple(meta["capabilities"]),
+            temperature=float(meta["temperature"]),
+            platt=np.asarray(meta["platt"], np.float64).reshape(len(LABELS), 2),
+            least=float(meta["least"]),
+            benign_form_rate=float(card["any_form"]["benign_templates"]["high"]),
+            benign_training_form_rate=float(card["training_shaped"]["benign_templates"]["high"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnreadableInputError(
+            f"the signal classifiers cannot be read ({error})", remedy, file=folder
+        ) from error
+
+
+def load_card(folder: Path = WEIGHTS) -> dict[str, Any]:
+    """The card of the classifiers: data, counts, error rates with intervals by label, limits.
+
+    `card["labels"][label]["benign_templates"]` holds, for each of `LABELS`, the share of legitimate
+    templates of unseen projects that get the label: `n`, `labelled`, `rate`, `low`, `high` (95 %,
+    Clopper-Pearson). The same for single prompts stands under `benign_prompts`, and for capabilities under
+    `card["capability"]["benign_templates"]`.
+    """
+    card: dict[str, Any] = json.loads((folder / "card.json").read_text("utf-8"))
+    return card
+
+
+def classify_step(input_table: str, output: str = PROMPT_LABELS) -> KernelStep:
+    """Step that labels exchanges: exchange_id, system_prompt, prompt -> `PROMPT_LABELS_SCHEMA`."""
+
+    def label(batch: pa.RecordBatch) -> pa.RecordBatch:
+        scores = load_classifiers().score(batch).combine_chunks()
+        arrays = [batch.column(0)] + [
+            column.chunk(0) if column.num_chunks else pa.array([], column.type) for column in scores.columns
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=PROMPT_LABELS_SCHEMA)
+
+    return KernelStep(
+        output, input_table, ("exchange_id", "system_prompt", "prompt"), PROMPT_LABELS_SCHEMA, label
+    )
