@@ -80,7 +80,6 @@ def _exchange(record: Record) -> ParsedExchange:
         "exchange_id": first_name(record, "requestId"),
         "ts": record.get("timestamp"),
         "account_id": first_name(record, "identity.arn"),
-        "org_id": first_name(record, "accountId"),
         "end_user_id": first_name(request, "metadata.user_id"),
         "session_id": first_name(record, "requestMetadata.sessionId", "requestMetadata.session_id"),
         "operation": _OPERATIONS.get(called or "", "chat" if talk.prompt is not None else None),

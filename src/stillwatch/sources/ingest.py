@@ -120,10 +120,7 @@ class _Import:
         for file, detected in found:
             report = self._reports.setdefault(file.label, FileReport(file.label))
             if detected.is_known:
-                base = done
-                self._file(
-                    file, detected, report, lambda n, base=base: progress and progress(base + n, total)
-                )
+                self._file(file, detected, report, _shifted(progress, done, total))
             self._sink.flush(report)
             done += file.path.stat().st_size if file.path is not None else 0
             if progress is not None:

@@ -59,7 +59,8 @@ class LitellmSpendLogs:
         body, streamed = assembled(record.get("response"))
         talk = conversation(messages, system=first(request, "system", "instructions"))
         reply = answer(body)
-        headers = first(metadata, "requester_metadata.headers", "headers")
+        offered = tools(request.get("tools"))
+        headers = first(request, "metadata.headers", "litellm_metadata.headers") or first(metadata, "headers")
         values: dict[str, Any] = {
             "exchange_id": first_name(record, "request_id"),
             "ts": utc(record.get("startTime")),
@@ -80,7 +81,7 @@ class LitellmSpendLogs:
             "prompt": shown(talk.prompt),
             "response": shown(reply.text),
             "n_messages": talk.n_messages,
-            "n_tools": tools(request.get("tools")),
+            "n_tools": offered if offered is not None or not request else 0,
             "input_tokens": record.get("prompt_tokens"),
             "output_tokens": record.get("completion_tokens"),
             "finish_reason": name(reply.finish_reason),
@@ -88,7 +89,7 @@ class LitellmSpendLogs:
                 first(record, "status") or dig(metadata, "status"), mapping(metadata.get("error_information"))
             ),
             "latency_ms": record.get("request_duration_ms"),
-            "stream": True if streamed else request.get("stream"),
+            "stream": True if streamed else request.get("stream", False if request else None),
             **sampling(request),
             **_details(metadata, body),
         }

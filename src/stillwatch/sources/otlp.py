@@ -61,6 +61,9 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "status": ("http.response.status_code", "http.status_code"),
     "stream": ("gen_ai.request.stream", "llm.is_streaming"),
 }
+_CALLER = frozenset(
+    (*_ACCOUNT, *_END_USER, *_COLUMNS["org_id"], *_COLUMNS["key_id"], *_COLUMNS["session_id"])
+)
 
 
 class Otlp:
@@ -88,11 +91,17 @@ def _spans(record: Record) -> Iterator[Item]:
     blocks = lists(record, "resourceSpans", "resource_spans")
     around = _around(blocks)
     for block in blocks:
-        resource = attributes(dig(block, "resource.attributes"))
+        resource = _resource(block)
         for scope in lists(block, "scopeSpans", "scope_spans", "instrumentationLibrarySpans"):
             for span in lists(scope, "spans"):
                 own = attributes(span.get("attributes"))
                 yield _span(span, {**resource, **around.get(_trace(span), {}), **own}, own)
+
+
+def _resource(block: Mapping[str, Any]) -> dict[str, Any]:
+    """What the resource says, without what would name the instrumented service's owner as the caller."""
+    found = attributes(dig(block, "resource.attributes"))
+    return {key: value for key, value in found.items() if key not in _CALLER}
 
 
 def _trace(span: Mapping[str, Any]) -> str:
@@ -165,7 +174,7 @@ def _milliseconds(start: object, end: object) -> float | None:
 
 def _logs(record: Record) -> Iterator[Item]:
     for block in lists(record, "resourceLogs", "resource_logs"):
-        resource = attributes(dig(block, "resource.attributes"))
+        resource = _resource(block)
         for scope in lists(block, "scopeLogs", "scope_logs", "instrumentationLibraryLogs"):
             for log in lists(scope, "logRecords", "log_records", "logs"):
                 yield _log(log, resource)

@@ -137,7 +137,8 @@ class IngestReport:
         if counts[NOT_BELIEVED]:
             yield (
                 f"{counts[NOT_BELIEVED]} exchanges name their address only in a forwarded-for header, "
-                "which clients can write themselves; if proxies of yours write it, say how many with --trusted-hops"
+                "which clients can write themselves; if proxies of yours write it, say how many with "
+                "--trusted-hops"
             )
         if missing := sum(file.texts_missing for file in self.files):
             yield f"{missing} exchanges came without texts; docs/sources.md says how to have them logged"
