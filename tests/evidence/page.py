@@ -1,5 +1,6 @@
 """Reading a report as a stranger would: its elements, its text, and the tables that its figures name."""
 
+import json
 import math
 import re
 from dataclasses import dataclass, field
@@ -183,6 +184,8 @@ KEYS = {
 def says(text: str, value: Any, source: str) -> bool:
     """Whether a text is a fair way to write the value that stands at `source`."""
     text = re.sub(r"\s+", " ", text).strip()
+    if source.startswith("summary.settings.") and not isinstance(value, str):
+        return bool(json.loads(text) == value)
     if value is None:
         return text in {"not computed", "not known"}
     if isinstance(value, bool | list | dict):

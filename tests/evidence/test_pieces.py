@@ -50,7 +50,7 @@ def test_chances_never_say_more_than_the_e_value(log10_e):
 @pytest.mark.parametrize(
     ("log10_e", "words"),
     [(43.9, "1 in 10⁴³"), (0.0, "no evidence"), (-3.0, "no evidence"), (0.2, "next to nothing"),
-     (1.4, "1 in 25"), (3.0, "1 in 1,000"), (4.3, "1 in 19,000"), (6.0, "1 in 10⁶"),
+     (0.434197, "1 in 2.7"), (1.4, "1 in 25"), (3.0, "1 in 1,000"), (4.3, "1 in 19,000"), (6.0, "1 in 10⁶"),
      (math.inf, "beyond measure"), (math.nan, "not computed"), (None, "not computed")],
 )  # fmt: skip
 def test_chances_in_words(log10_e, words):

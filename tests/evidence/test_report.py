@@ -137,6 +137,14 @@ def test_asked_text_is_shown_instead_of_the_redacted(tmp_path):
     assert shown == ["Grade this <b>answer</b>"]
 
 
+def test_groups_that_were_tested_and_not_kept_are_told(tmp_path):
+    written = example()
+    written.summary["counts"]["groups_tested"] = 141
+    text = "\n".join(Page(write_report(written.write(tmp_path)).read_text(encoding="utf-8")).lines)
+    assert "141 groups were tested; the tables keep 9 of them." in text
+    assert "contradict" not in text
+
+
 def test_samples_are_optional(tmp_path):
     page = write_report(example().write(tmp_path, samples=False)).read_text(encoding="utf-8")
     assert page.count("No prompt was kept with these results.") == 3

@@ -145,6 +145,8 @@ def test_a_sound_scan_has_no_contradictions(tmp_path):
         (change("campaigns", n_exchanges=1), "campaigns.n_exchanges of c_7f3a91 is 1, but flagged holds"),
         (change_summary(counts=COUNTS),
          "summary.counts.campaigns is 2, but the table holds 3"),
+        (change_summary(counts=COUNTS | {"groups_tested": 8}),
+         "summary.counts.groups_tested is 8, but 9 are kept"),
     ],
 )  # fmt: skip
 def test_tables_that_disagree_are_told(tmp_path, spoil, told):

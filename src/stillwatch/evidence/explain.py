@@ -138,7 +138,7 @@ def _evidence(view: GroupView) -> Table:
         )
         cells = [
             _line(row.number("value")),
-            _line(row.number("expected")),
+            _line("–" if row["expected"] is None else row.number("expected")),
             _line(row.count("n")),
             _line(row.chance("log10_e")),
         ]

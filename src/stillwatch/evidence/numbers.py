@@ -76,7 +76,9 @@ def chance(log10_e: float | None) -> str:
         return f"1 in {power_of_ten(math.floor(log10_e))}"
     # The small allowance keeps 10**3 from becoming 999 by rounding in the last place.
     value = 10.0**log10_e * (1 + 1e-9)
-    step = 10 ** max(0, math.floor(math.log10(value)) - 1)
+    if value < 10:
+        return f"1 in {number(math.floor(10 * value) / 10)}"
+    step = 10 ** (math.floor(math.log10(value)) - 1)
     return f"1 in {math.floor(value / step) * step:,}"
 
 

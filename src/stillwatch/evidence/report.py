@@ -119,6 +119,7 @@ def render_report(results: Results) -> str:
             campaigns=[_card(results, i, row) for i, row in enumerate(campaigns[:MOST_CAMPAIGNS], start=1)],
             more_campaigns=campaigns[MOST_CAMPAIGNS:],
             not_reported=_not_reported(results),
+            kept=Figure(results.tables["groups"].num_rows, Kind.COUNT, "count(groups)"),
             busy=_listing(_busiest(results), "count(busy)", MOST_BUSY),
             quality=_listing(results.rows("quality"), "count(quality)", MOST_QUALITY),
             rung_texts=RUNG_TEXTS,
