@@ -38,10 +38,10 @@ def dress(stage: Stage, traffic: Traffic, retry_anywhere: bool) -> pa.Table:
     places = rows.account.tolist()
     software = [accounts.software[a] for a in places]
     later = rows.ts >= accounts.switched_at[rows.account]
-    answers = [
-        None if f else answer(k, p, stage.dice)
-        for k, p, f in zip(rows.answer, rows.prompt, failed.tolist(), strict=True)
-    ]
+    # What an account asks for settles how long its answers are, more than the kind of request does.
+    verbosity = np.clip(rng.lognormal(0.0, 0.6, len(accounts)), 0.3, 5.0).tolist()
+    asked = zip(rows.answer, rows.prompt, failed.tolist(), places, strict=True)
+    answers = [None if f else answer(k, p, stage.dice, verbosity[a]) for k, p, f, a in asked]
     tokens = _tokens(rng, rows, answers)
     columns: dict[str, object] = {
         "exchange_id": hex_names(rng, size, 12),

@@ -9,13 +9,13 @@ from stillwatch.lab.texts.library import answer_sentences
 
 # An answer to each kind of request: section of corpus/answers.toml, fewest and most sentences.
 _SHAPES = {
-    "plain": ("plain", 2, 7),
-    "code": ("code", 2, 7),
+    "plain": ("plain", 3, 9),
+    "code": ("code", 2, 9),
     "short": ("short", 1, 1),
-    "reasoning": ("reasoning", 6, 16),
+    "reasoning": ("reasoning", 4, 15),
     "rubric": ("grading", 3, 8),
     "judging": ("grading", 2, 6),
-    "agentic_coding": ("code", 5, 12),
+    "agentic_coding": ("code", 3, 12),
     "coding": ("code", 3, 9),
     "tool_use": ("code", 4, 9),
     "data_analysis": ("reasoning", 5, 12),
@@ -35,11 +35,13 @@ def _bank(section: str) -> tuple[str, ...]:
     return tuple(grammar.text("sentence", dice) for _ in range(_BANK))
 
 
-def answer(kind: str, prompt: str, dice: Dice) -> str:
-    """An answer of this kind that names words of the prompt."""
+def answer(kind: str, prompt: str, dice: Dice, verbosity: float = 1.0) -> str:
+    """An answer of this kind that names words of the prompt; `verbosity` multiplies its sentences."""
     section, fewest, most = _SHAPES.get(kind, _SHAPES["plain"])
+    bank = _bank(section)
+    wanted = dice.integer(fewest, most) * (verbosity if most > 1 else 1.0)
     # A dictionary keeps the order and drops what was said already.
-    sentences = " ".join(dict.fromkeys(dice.pick(_bank(section)) for _ in range(dice.integer(fewest, most))))
+    sentences = " ".join(dict.fromkeys(dice.pick(bank) for _ in range(max(1, round(wanted)))))
     begin = int(dice.uniform() * max(1, len(prompt) - 40))
     words = prompt[begin : begin + 60].split()
     topic = max(words[1:] or words or ["it"], key=len).strip(".,:;?!()[]{}\"'<>`")
