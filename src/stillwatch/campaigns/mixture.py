@@ -55,6 +55,7 @@ def dealt_test(
     log_alternative = _prequential(log_likelihood, prior)
     null_weights = _fit(log_likelihood, innocent, floor=1 - exempt)
     log_null = float(logsumexp(log_likelihood + _log(null_weights), axis=1).sum())
+    log_null += _shortfall(log_likelihood, innocent, null_weights, 1 - exempt)
     free_weights = _fit(log_likelihood, innocent, floor=0.0)
     ratios = _account_ratios(log_likelihood, innocent, null_weights)
     return Verdict(log_alternative - log_null, ratios, float(free_weights[innocent].sum()))
@@ -105,6 +106,20 @@ def _fit(log_likelihood: FloatArray, innocent: NDArray[np.bool_], floor: float) 
             weights[innocent] = floor * inside
             weights[~innocent] *= (1 - floor) / (1 - mass)
     return weights
+
+
+def _shortfall(
+    log_likelihood: FloatArray, innocent: NDArray[np.bool_], weights: FloatArray, floor: float
+) -> float:
+    """Upper bound on what the null's log-likelihood may still gain after EM stopped (concavity), >= 0.
+
+    Given to the null, so that an unfinished maximum never makes evidence.
+    """
+    scaled = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
+    gradient = (scaled / (scaled @ weights)[:, None]).sum(axis=0)
+    best_innocent, best_dealt = float(gradient[innocent].max()), float(gradient[~innocent].max())
+    highest = floor * best_innocent + (1 - floor) * max(best_innocent, best_dealt)
+    return max(highest - float(gradient @ weights), 0.0)
 
 
 def _log(weights: FloatArray) -> FloatArray:
