@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 MOCK = "The mock says hello."
 START_SECONDS = 120
@@ -56,7 +57,8 @@ from litellm.proxy._types import UserAPIKeyAuth
 
 async def user_api_key_auth(request: Request, api_key: str) -> UserAPIKeyAuth:
     user, _, team = api_key.removeprefix("sk-").partition(".")
-    return UserAPIKeyAuth(api_key=api_key, user_id=user or None, team_id=team or None, org_id=team and "org-" + team)
+    org = team and "org-" + team
+    return UserAPIKeyAuth(api_key=api_key, user_id=user or None, team_id=team or None, org_id=org)
 """
 
 # The rows that the proxy would put into its database (which needs a PostgreSQL), built by its own function.
@@ -125,7 +127,7 @@ def _handler(collected: Collected) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-def _chat(asked: dict) -> dict:
+def _chat(asked: dict[str, Any]) -> dict[str, Any]:
     call = {
         "id": "call_1",
         "type": "function",
@@ -153,7 +155,7 @@ def _chat(asked: dict) -> dict:
     }
 
 
-def _claude(asked: dict) -> tuple[bytes, str]:
+def _claude(asked: dict[str, Any]) -> tuple[bytes, str]:
     name = f"msg_{secrets.token_hex(12)}"
     usage = {
         "input_tokens": 21,
@@ -173,7 +175,7 @@ def _claude(asked: dict) -> tuple[bytes, str]:
         block = {"type": "text", "text": text}
         body = {**head, "content": [block], "stop_reason": "end_turn", "usage": usage}
         return json.dumps(body).encode(), "application/json"
-    events = [
+    events: list[dict[str, Any]] = [
         {"type": "message_start", "message": {**head, "content": [], "stop_reason": None, "usage": usage}},
         {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
         {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text[:5]}},
@@ -197,7 +199,7 @@ class Proxy:
     url: str
     collected: Collected
 
-    def post(self, path: str, body: dict, key: str, headers: dict[str, str] | None = None) -> int:
+    def post(self, path: str, body: dict[str, Any], key: str, headers: dict[str, str] | None = None) -> int:
         """Send a request and read its answer to the end; the HTTP status."""
         head = {"Content-Type": "application/json", "Authorization": f"Bearer sk-{key}", **(headers or {})}
         request = urllib.request.Request(self.url + path, json.dumps(body).encode(), head)
@@ -205,7 +207,7 @@ class Proxy:
         try:
             with opener.open(request, timeout=60) as answer:
                 answer.read()
-                return answer.status
+                return int(answer.status)
         except urllib.error.HTTPError as error:
             return error.code
 

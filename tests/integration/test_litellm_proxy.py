@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -20,18 +21,18 @@ TOOLS = [
 PIXEL = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
 
 
-def user(content: object) -> dict:
+def user(content: object) -> dict[str, Any]:
     return {"role": "user", "content": content}
 
 
-def chat(messages: list, **more: object) -> dict:
+def chat(messages: list[Any], **more: object) -> dict[str, Any]:
     return {"model": "house-model", "messages": messages, **more}
 
 
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"
 
 # (path, body, key, headers) -> what must stand in the row of that prompt.
-CASES: list[tuple[str, dict, str, dict, dict]] = [
+CASES: list[tuple[str, dict[str, Any], str, dict[str, Any], dict[str, Any]]] = [
     (
         CHAT,
         chat([user("Why is the sky blue?")]),
@@ -217,8 +218,8 @@ CASES: list[tuple[str, dict, str, dict, dict]] = [
 STATUS_OF = {"too fast": 429}
 
 
-def prompt_of(body: dict) -> str:
-    asked = body.get("messages") or body.get("input") or body.get("prompt")
+def prompt_of(body: dict[str, Any]) -> str:
+    asked: Any = body.get("messages") or body.get("input") or body.get("prompt")
     if isinstance(asked, str):
         return asked
     content = [message for message in asked if message["role"] == "user"][-1]["content"]

@@ -1,9 +1,9 @@
 """Running an import in a test."""
 
 import datetime as dt
-import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 
@@ -23,10 +23,10 @@ class Run:
         self.folder = folder
         self.key_file = folder / "key"
         self.key_file.write_text(KEY.hex())
-        os.chmod(self.key_file, 0o600)
+        self.key_file.chmod(0o600)
         self._count = 0
 
-    def __call__(self, *paths: str | Path, **options: object) -> tuple[IngestReport, list[dict]]:
+    def __call__(self, *paths: str | Path, **options: object) -> tuple[IngestReport, list[dict[str, Any]]]:
         self._count += 1
         self.out = self.folder / f"out{self._count}"
         chosen = IngestOptions(rules=RULES, key_file=self.key_file, **options)  # type: ignore[arg-type]
@@ -41,7 +41,7 @@ def hashed(name: str) -> str:
     return IdentifierHasher(KEY).hash_one(name)
 
 
-def present(row: dict) -> dict:
+def present(row: dict[str, Any]) -> dict[str, Any]:
     """The columns that are not null."""
     return {key: value for key, value in row.items() if value is not None}
 
@@ -61,5 +61,5 @@ def check_counts(report: IngestReport) -> None:
     assert tally.rows_unfit == sum(file.unfit + file.unreadable.total() for file in report.files)
 
 
-def without(row: dict, names: Sequence[str]) -> dict:
+def without(row: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key not in names}

@@ -1,5 +1,7 @@
 """Each format's fixture through the whole import: the values that come out are the ones that were logged."""
 
+from typing import Any
+
 import pytest
 
 from tests.sources.run import LOGS, Run, hashed, present, utc
@@ -21,7 +23,7 @@ TITAN = {
     "stream": False,
 }
 
-EXPECTED: dict[str, dict[str, dict]] = {
+EXPECTED: dict[str, dict[str, dict[str, Any]]] = {
     "openai_chat.ndjson": {
         "req-1": {
             "ts": utc(2025, 6, 2, 8, 0, 0, 250_000),

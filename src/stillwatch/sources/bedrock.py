@@ -52,7 +52,7 @@ class Bedrock:
 
     def parse(self, record: Record) -> Iterator[Item]:
         """One exchange, or several where CloudWatch bundled them."""
-        for found in _invocations(record):
+        for found in list(_invocations(record)) or [{}]:
             yield _exchange(found) if found.get("schemaType") == SCHEMA else Skipped(NO_INVOCATION)
 
 

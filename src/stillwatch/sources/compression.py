@@ -1,7 +1,6 @@
 """Bytes as they are stored -> plain bytes: gzip and zstd are known by their first bytes, never by a file's
 name."""
 
-import contextlib
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -94,22 +93,36 @@ def _zstd(head: bytes, stored: BinaryIO) -> Iterator[bytes]:
 
 
 def _zstd_seekable(stored: BinaryIO) -> Iterator[bytes]:
+    """Arrow gives nothing of a read that meets damage, so that part is read again in ever smaller bites."""
     given = 0
-    try:
-        for chunk in _zstd_reads(stored, 0, CHUNK_BYTES):
-            given += len(chunk)
-            yield chunk
-    except OSError as error:
-        # Arrow gives nothing of the read in which it met the damage: read that part again in small bites.
-        with contextlib.suppress(OSError):
-            yield from _zstd_reads(stored, given, 1)
-        words = "ends before its end mark (truncated file)" if "runcated" in str(error) else "is damaged"
-        raise DamagedStreamError(f"the zstd stream {words}") from error
+    words = ""
+    for size in (CHUNK_BYTES, 1 << 12, 1 << 6, 1):
+        try:
+            for chunk in _zstd_reads(stored, given, size):
+                given += len(chunk)
+                yield chunk
+            return
+        except OSError as error:
+            cut = "runcated" in str(error)
+            words = "ends before its end mark (truncated file)" if cut else "is damaged"
+    raise DamagedStreamError(f"the zstd stream {words}")
+
+
+class _Borrowed:
+    """A file that its reader cannot close."""
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+
+    def close(self) -> None:
+        """Nothing: the file is needed again."""
 
 
 def _zstd_reads(stored: BinaryIO, skip: int, size: int) -> Iterator[bytes]:
     stored.seek(0)
-    with pa.CompressedInputStream(pa.PythonFile(stored, mode="r"), "zstd") as stream:
+    with pa.CompressedInputStream(pa.PythonFile(_Borrowed(stored), mode="r"), "zstd") as stream:
         while skip:
             skip -= len(stream.read(min(skip, CHUNK_BYTES)))
         chunk = stream.read(size)

@@ -108,15 +108,12 @@ def _is_lines(sample: bytes) -> bool:
     """Whether each line holds a whole value, judged by the first line, or by the others where that is
     damaged."""
     lines = sample.split(b"\n")
-    filled = [line for line in (lines[:-1] or lines) if line.strip(_BLANK)][:50]
-    if not filled:
-        return False
-    first = filled[0].strip(_BLANK)
-    if _is_object(first):
+    filled = [bare for line in (lines[:-1] or lines) if (bare := line.strip(_BLANK)) not in (b"", b"{}")][:50]
+    if not filled or _is_object(filled[0]):
         return True
-    if first.startswith(b"["):
+    if filled[0] == b"{" or filled[0].startswith(b"["):
         return False
-    return any(_is_object(line) for line in filled[1:] if line.startswith(b"{")) or not first.startswith(b"{")
+    return any(map(_is_object, filled[1:])) or not filled[0].startswith(b"{")
 
 
 def _is_object(line: bytes) -> bool:
@@ -256,8 +253,13 @@ class _BracketCutter:
             self._depth -= 1
             if self._depth == 0:
                 if not self._discarding:
-                    yield Piece(self._start_line, bytes(self._buffer[self._start : at + 1]))
+                    yield self._piece(at + 1)
                 self._start, self._discarding = -1, False
+
+    def _piece(self, end: int) -> Piece:
+        if end - self._start > self._limit:
+            return Piece(self._start_line, b"", TOO_LONG)
+        return Piece(self._start_line, bytes(self._buffer[self._start : end]))
 
     def _open(self, at: int) -> None:
         self._start, self._start_line, self._depth = at, self._line_at(at), 1
