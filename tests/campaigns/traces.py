@@ -1,8 +1,8 @@
 """Small groups of accounts, told by what they do: when they ask, what about, and whether they asked before.
 
-Nothing here knows a score. A customer has tastes, a rhythm and a memory; a queue has an order of work and deals
-it out. `Group.sample` looks at the outcome the way the steps do: a task is repeated where anybody asked it more
-than an hour before.
+Nothing here knows a score. A customer has tastes, a rhythm and a memory; a queue has an order of work and
+deals it out. `World.sample` looks at the outcome the way the steps do: a task is repeated where anybody asked
+it more than an hour before.
 """
 
 from collections.abc import Sequence
@@ -56,7 +56,7 @@ class World:
     def tasks(self, n: int, repeating: float) -> Ints:
         """Each task is an old one with probability `repeating`, else new."""
         old = self.rng.random(n) < repeating
-        return np.where(old, self.rng.choice(self.history, n), self.fresh(n))
+        return np.asarray(np.where(old, self.rng.choice(self.history, n), self.fresh(n)))
 
     def hours(self, n: int, clumping: float, life: tuple[int, int] = (0, HOURS)) -> Floats:
         """Times of n exchanges whose held-out half has a chi2/df of `clumping` against the day."""
@@ -106,7 +106,7 @@ class World:
         drifting: bool = False,
         shares: Floats | None = None,
     ) -> list[Events]:
-        """One queue of n tasks dealt to a pool at random; a drifting one works off its subjects day by day."""
+        """One queue of n tasks dealt to a pool at random; a drifting one has its subjects day by day."""
         hour = self.hours(n, 1.0)
         subject = self.rng.choice(self.n_subjects, n, p=self.mix)
         if drifting:
