@@ -59,6 +59,8 @@ def false_discovery_levels(log_es: NDArray[np.float64]) -> NDArray[np.float64]:
         shape (K,); reporting all with a level <= alpha controls the rate at alpha.
     """
     n = len(log_es)
+    if n == 0:
+        return np.empty(0)
     order = np.argsort(-log_es, kind="stable")
     ranks = np.arange(1, n + 1)
     log_levels = np.log(n) - np.log(ranks) - log_es[order]

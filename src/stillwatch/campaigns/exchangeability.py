@@ -12,6 +12,8 @@ makes each ban a loss of one subject; customers without a project of their own (
 dealt, which is why this family never stands alone.
 """
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
@@ -66,7 +68,10 @@ def topics(sample: GroupSample, seed: int) -> tuple[NDArray[np.int64], int]:
     rng = np.random.default_rng(seed)
     chosen = rng.choice(found, min(len(found), _FIT_ROWS), replace=False)
     data = sample.content[np.sort(chosen)].astype(np.float64)
-    centres, _ = kmeans2(data, n_topics, iter=10, minit="points", rng=rng, missing="warn")
+    with warnings.catch_warnings():
+        # A cluster that lost its last point keeps its centre, and may still win exchanges of the other half.
+        warnings.simplefilter("ignore", UserWarning)
+        centres, _ = kmeans2(data, n_topics, iter=10, minit="points", rng=rng, missing="warn")
     # Nearest centre in Euclidean distance: |x|^2 is the same for all centres and drops out.
     score = sample.content @ centres.T.astype(np.float32) - 0.5 * (centres**2).sum(axis=1).astype(np.float32)
     return np.asarray(score.argmax(axis=1), dtype=np.int64), n_topics
