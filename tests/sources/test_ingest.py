@@ -156,6 +156,26 @@ def test_the_account_field_is_a_setting(run: Run, log: str, field: str, expected
     assert report.fit + lacking >= report.files[0].exchanges - 2
 
 
+def test_what_a_caller_writes_into_its_request_is_not_the_account(run: Run, tmp_path: Path) -> None:
+    record = {
+        "ts": "2025-06-02T08:00:00Z",
+        "api_key": "key-9",
+        "model": "m",
+        "system": "s",
+        "messages": [{"role": "user", "content": "hi"}],
+        "metadata": {"user_id": "whoever"},
+        "response": {
+            "type": "message",
+            "content": [{"type": "text", "text": "ho"}],
+            "stop_reason": "end_turn",
+        },
+    }
+    file = tmp_path / "log"
+    file.write_text(json.dumps(record))
+    _, [row] = run(file)
+    assert (row["account_id"], row["end_user_id"]) == (hashed("key-9"), hashed("whoever"))
+
+
 def test_a_litellm_key_without_user_and_team_is_its_own_account(run: Run, tmp_path: Path) -> None:
     record = json.loads((LOGS / "litellm_standard.ndjson").read_text().splitlines()[0])
     record["metadata"] |= {"user_api_key_user_id": "default_user_id", "user_api_key_team_id": None}

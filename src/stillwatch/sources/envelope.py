@@ -26,7 +26,7 @@ from stillwatch.sources.source import ParsedExchange, Record
 
 REQUESTS = ("request", "request_body", "requestBody", "req", "input", "body", "payload")
 RESPONSES = ("response", "response_body", "responseBody", "resp", "output", "completion", "result")
-_AROUND = ("", "metadata.", "meta.", "context.", "attributes.", "labels.", "request.", "req.")
+_AROUND = ("metadata", "meta", "context", "attributes", "labels", "request", "req")
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "ts": (
@@ -99,7 +99,15 @@ _REPORTED = (
     "sourceIp",
 )
 _FORWARDED_FOR = ("x_forwarded_for", "x-forwarded-for", "xff", "forwarded_for")
-_MILLISECONDS = ("latency_ms", "latencyMs", "duration_ms", "durationMs", "response_time_ms", "elapsed_ms")
+_MILLISECONDS = (
+    "latency_ms",
+    "latencyMs",
+    "duration_ms",
+    "durationMs",
+    "response_time_ms",
+    "elapsed_ms",
+    "latencies.request",
+)
 _SECONDS = ("latency_s", "latency_seconds", "duration_s", "duration_seconds", "elapsed_seconds")
 
 
@@ -164,17 +172,18 @@ def parsed(
         record, "request.headers", "request_headers", "headers", "req.headers", "metadata.headers"
     )
     answer = bodies.response if isinstance(bodies.response, dict) else {}
-    found: dict[str, Any] = {column: _around(record, *names) for column, names in _NAMES.items()}
+    around = _places(record)
+    found: dict[str, Any] = {column: _around(around, names) for column, names in _NAMES.items()}
     request_id = name(found.pop("request_id")) or name(header(headers, "x-request-id"))
     found |= {
         "exchange_id": request_id or name(answer.get("id")),
         "ts": found["ts"] if found["ts"] is not None else first(answer, "created", "created_at"),
-        "account_id": _first_text(record, _NAMES["account_id"]),
+        "account_id": _account(around, record, bodies),
         "key_id": _key(found["key_id"], headers),
         "user_agent": found["user_agent"] or header(headers, "user-agent"),
         "ja4": found["ja4"] or header(headers, "x-ja4") or header(headers, "x-ja4-fingerprint"),
         "status": _status(found["status"], bodies.response_holder),
-        "latency_ms": _latency(record, found["ts"]),
+        "latency_ms": _latency(around),
         "model": first(bodies.request, "model") or first(record, "model") or answer.get("model"),
         "stream": bodies.request.get("stream"),
         "system_prompt": talk.system,
@@ -187,26 +196,41 @@ def parsed(
     }
     return ParsedExchange(
         without_empty(found | without_empty(values)),
-        address=_address(record, headers),
+        address=_address(around, headers),
         request_ids=_request_ids(request_id, headers, bodies),
         fields=record,
         images=talk.images,
     )
 
 
-def _around(record: Record, *names: str) -> Any:
-    """The first of the names with a plain value, in the record itself and in what usually stands around
-    bodies."""
-    for prefix in _AROUND:
+def _places(record: Record) -> list[dict[str, Any]]:
+    """The record itself, and what usually stands around bodies."""
+    inner = (record.get(key) for key in _AROUND)
+    return [record, *(place for place in inner if isinstance(place, dict))]
+
+
+def _around(places: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Any:
+    """The first of the names that has a plain value; an outer place goes before an inner one."""
+    for place in places:
         for wanted in names:
-            value = dig(record, prefix + wanted)
+            value = place.get(wanted)
+            if value is None and "." in wanted:
+                value = dig(place, wanted)
             if value is not None and not isinstance(value, (dict, list)) and value != "":
                 return value
     return None
 
 
-def _first_text(record: Record, names: Sequence[str]) -> str | None:
-    return first_name(record, *(prefix + wanted for prefix in _AROUND for wanted in names))
+def _account(around: Sequence[Mapping[str, Any]], record: Record, bodies: Bodies) -> str | None:
+    """The account; where the record is the request itself, its `metadata` is the caller's own word."""
+    places = around
+    if bodies.request is record:
+        places = [place for place in around if place is not record.get("metadata")]
+    return _first_name(places, _NAMES["account_id"])
+
+
+def _first_name(places: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str | None:
+    return next((found for place in places if (found := first_name(place, *names)) is not None), None)
 
 
 def _key(value: object, headers: object) -> str | None:
@@ -237,21 +261,18 @@ def _status(value: object, response_holder: Mapping[str, Any]) -> Any:
     return None
 
 
-def _latency(record: Record, start: object) -> Any:
-    if (value := _around(record, *_MILLISECONDS)) is not None:
+def _latency(around: Sequence[Mapping[str, Any]]) -> Any:
+    if (value := _around(around, _MILLISECONDS)) is not None:
         return value
-    if (value := first(record, "latencies.request")) is not None:
-        return value
-    if (value := _around(record, *_SECONDS)) is not None:
-        return scaled(value, 1000)
-    return None
+    value = _around(around, _SECONDS)
+    return None if value is None else scaled(value, 1000)
 
 
-def _address(record: Record, headers: object) -> SeenAddress:
+def _address(around: Sequence[Mapping[str, Any]], headers: object) -> SeenAddress:
     return SeenAddress(
-        edge=_around(record, *_EDGE),
-        reported=_around(record, *_REPORTED),
-        forwarded_for=_around(record, *_FORWARDED_FOR) or header(headers, "x-forwarded-for"),
+        edge=_around(around, _EDGE),
+        reported=_around(around, _REPORTED),
+        forwarded_for=_around(around, _FORWARDED_FOR) or header(headers, "x-forwarded-for"),
         forwarded=header(headers, "forwarded"),
     )
 

@@ -7,9 +7,9 @@ from typing import Any
 
 def dig(record: object, path: str) -> Any:
     """The value at a dotted path, or None; a key that holds the dots itself is found too."""
-    if isinstance(record, Mapping):
-        if path in record:
-            return record[path]
+    if isinstance(record, dict):
+        if path in record or "." not in path:
+            return record.get(path)
         head, dot, rest = path.partition(".")
         while dot:
             if head in record and (found := dig(record[head], rest)) is not None:
@@ -23,6 +23,15 @@ def first(record: object, *paths: str) -> Any:
     """The first value that is there and not empty, or None."""
     for path in paths:
         value = dig(record, path)
+        if value is not None and value not in ("", {}, []):
+            return value
+    return None
+
+
+def pick(record: Mapping[str, Any], *names: str) -> Any:
+    """The same for a flat mapping: dots in a name are a part of it."""
+    for wanted in names:
+        value = record.get(wanted)
         if value is not None and value not in ("", {}, []):
             return value
     return None

@@ -8,7 +8,7 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,8 @@ class FragmentStore:
         Raises:
             OutputError: the temporary file cannot be written.
         """
-        content = json.dumps(asdict(fragment.part), default=str)
+        part = {**vars(fragment.part), "address": vars(fragment.part.address)}
+        content = json.dumps(part, default=str)
         self._waiting.append((fragment.key, not fragment.alone, file, line, content))
         if len(self._waiting) >= _ROWS_AT_ONCE:
             self._write()

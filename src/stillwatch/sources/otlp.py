@@ -17,6 +17,7 @@ from stillwatch.sources.fields import (
     mapping,
     name,
     number,
+    pick,
     unpacked,
     without_empty,
 )
@@ -235,9 +236,9 @@ def _add_messages(values: dict[str, Any], parts: list[ParsedExchange]) -> None:
 
 def _texts(found: Mapping[str, Any]) -> tuple[Conversation, Answer]:
     """What the attributes say of request and answer, new names first."""
-    asked = unpacked(first(found, "gen_ai.input.messages", "gen_ai.prompt")) or numbered(found, "prompt")
-    talk = conversation(asked or None, system=unpacked(first(found, "gen_ai.system_instructions")))
-    answered = unpacked(first(found, "gen_ai.output.messages", "gen_ai.completion")) or numbered(
+    asked = unpacked(pick(found, "gen_ai.input.messages", "gen_ai.prompt")) or numbered(found, "prompt")
+    talk = conversation(asked or None, system=unpacked(pick(found, "gen_ai.system_instructions")))
+    answered = unpacked(pick(found, "gen_ai.output.messages", "gen_ai.completion")) or numbered(
         found, "completion"
     )
     reason = next(iter(items(found.get("gen_ai.response.finish_reasons"))), None)
@@ -253,7 +254,7 @@ def _values(
     found: Mapping[str, Any], called: str | None, talk: Conversation, reply: Answer
 ) -> dict[str, Any]:
     account = first_name(found, *_ACCOUNT)
-    values = {column: first(found, *names) for column, names in _COLUMNS.items()}
+    values = {column: pick(found, *names) for column, names in _COLUMNS.items()}
     error = number(found.get("error.type"))
     return values | {
         "account_id": account,
@@ -264,7 +265,7 @@ def _values(
         "system_prompt": talk.system,
         "prompt": talk.prompt,
         "n_messages": talk.n_messages,
-        "n_tools": tools(first(found, "gen_ai.tool.definitions", "gen_ai.request.tools")),
+        "n_tools": tools(pick(found, "gen_ai.tool.definitions", "gen_ai.request.tools")),
         "response": reply.text,
         "finish_reason": name(reply.finish_reason),
         "status": values["status"] if values["status"] is not None else error,

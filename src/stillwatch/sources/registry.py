@@ -23,6 +23,9 @@ SOURCES: tuple[Source, ...] = (
     Envoy(),
 )
 
+CERTAIN = 0.92
+"""From here on no other source is asked: only formats that name themselves are that sure."""
+
 
 def source_of(record: Record, last: Source | None = None) -> Source | None:
     """The source that recognises a record best, or None.
@@ -31,6 +34,8 @@ def source_of(record: Record, last: Source | None = None) -> Source | None:
         record: one record of a log; formats may change from record to record.
         last: the source of the record before, which wins a tie.
     """
+    if last is not None and last.recognises(record) > CERTAIN:
+        return last
     best, surest = None, 0.0
     for source in SOURCES:
         sure = source.recognises(record)
