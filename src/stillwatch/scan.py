@@ -147,7 +147,7 @@ def _stages(
     start = time.perf_counter()
     attributes = Attributes.from_table(engine.table("account_attributes"))
     models = AttributeModels(attributes, fit_models(attributes))
-    rates = Rates(settings.fdr, settings.shape_fdr, load_classifiers().benign_form_rate)
+    rates = Rates(settings.fdr, settings.shape_fdr, load_classifiers().benign_training_form_rate)
     told = _telling(run.report)
     judged = judge(usage, candidates, engine.table("candidate_sample"), models, rates, told)
     shown = shown_groups(judged, usage, settings.unreported_groups)

@@ -5,7 +5,7 @@ groups found through templates) at the shared attributes: those are left for the
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.stats import hypergeom
 
 from stillwatch.campaigns.repetition import Usage, log_e_repetitive
+from stillwatch.campaigns.split import split_by_mix
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,6 @@ class Candidate:
     entities: NDArray[np.int64]
     discovered_by: str
     log_e_repetitive: float
-    linked: tuple[str, ...] = field(default=())
-    """Names of the communities it was found through; empty for groups found through templates."""
 
 
 def candidates(
@@ -61,18 +60,41 @@ def candidates(
         settings: limits.
     """
     both = usage.both
-    found: dict[tuple[tuple[int, ...], str], Candidate] = {}
+    found: dict[tuple[tuple[int, ...], bytes], Candidate] = {}
+
+    def add(candidate: Candidate | None) -> None:
+        if candidate is not None:
+            found.setdefault((candidate.templates, candidate.entities.tobytes()), candidate)
+
     for templates in _bundles(both, usage.repeated < settings.fresh, settings):
-        candidate = _candidate(usage, templates, None, settings)
-        if candidate is not None:
-            found[templates, candidate.entities.tobytes().hex()] = candidate
+        bundle = _candidate(usage, templates, None, settings)
+        add(bundle)
+        for part in _parts(usage, bundle, settings) if bundle is not None else []:
+            add(part)
     for community in communities:
-        templates = _shared_by(both, community, settings)
-        candidate = _candidate(usage, templates, community, settings) if templates else None
-        if candidate is not None:
-            found.setdefault((templates, candidate.entities.tobytes().hex()), candidate)
+        shared = _shared_by(both, community, settings)
+        add(_candidate(usage, shared, community, settings) if shared else None)
     ranked = sorted(found.values(), key=lambda c: (-_volume(both, c), c.templates, c.discovered_by))
     return ranked[: settings.maximum]
+
+
+def _parts(usage: Usage, candidate: Candidate, settings: CandidateSettings, depth: int = 2) -> list[Candidate]:
+    """Parts of a bundle whose accounts differ in their mix of templates, and parts of those."""
+    columns = list(candidate.templates)
+    counts = usage.discovery[candidate.entities][:, columns].toarray()
+    halves = split_by_mix(counts, settings.minimum_entities)
+    if halves is None:
+        return []
+    result = []
+    for rows in halves:
+        used = np.flatnonzero((counts[rows] >= 1).sum(axis=0) >= settings.minimum_entities)
+        templates = tuple(candidate.templates[column] for column in used)
+        part = _candidate(usage, templates, candidate.entities[rows], settings) if templates else None
+        if part is not None:
+            part = replace(part, discovered_by=candidate.discovered_by)
+            result.append(part)
+            result += _parts(usage, part, settings, depth - 1) if depth > 1 else []
+    return result
 
 
 def _volume(both: csr_array, candidate: Candidate) -> float:

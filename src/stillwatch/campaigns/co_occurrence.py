@@ -17,11 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stillwatch.campaigns.evalues import log_e_from_log_p
 from stillwatch.links.bicm import BipartiteModel
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.shared_attributes import SharedAttribute, shared_attribute_test
 
 TIED_BY = ("payment", "prefix", "email_domain", "birth")
+TIED_SHARE = 0.5
 WORDS = {
     "payment": "payment instruments",
     "prefix": "address prefixes",
@@ -48,3 +50,14 @@ def co_occurrence_test(entities: NDArray[np.str_], models: AttributeModels) -> d
         for kind in TIED_BY
         if kind in models.attributes.kinds
     }
+
+
+def tie_log_e(found: SharedAttribute) -> float:
+    """Natural logarithm of the e-value that a kind of attribute ties the group as a whole.
+
+    A part of a group may be tied while the rest is not (a reseller's accounts among the users of a tool): where
+    fewer than half of the accounts share a value with another, the finding says nothing for the group. Setting an
+    e-value to 1 on some outcomes where it was larger keeps it an e-value.
+    """
+    log_e = log_e_from_log_p(found.log_p)
+    return log_e if found.n_tied >= TIED_SHARE * found.n_entities else min(log_e, 0.0)

@@ -16,9 +16,9 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.vq import kmeans2
 from scipy.sparse import csr_array
 
+from stillwatch.campaigns.clusters import k_means, nearest
 from stillwatch.campaigns.dirichlet_multinomial import log_likelihoods
 from stillwatch.campaigns.mixture import Verdict, dealt_test
 from stillwatch.campaigns.sample import DAY_US, GroupSample
@@ -27,7 +27,8 @@ LOYAL_PRECISION = 50.0
 PRECISIONS = np.array([0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, np.inf])
 MOST_TOPICS = 64
 EXCHANGES_PER_TOPIC = 30
-_FIT_ROWS = 8_000
+_FIT_ROWS = 5_000
+_ROUNDS = 8
 _SHRINKAGE = 8.0
 
 
@@ -67,14 +68,8 @@ def topics(sample: GroupSample, seed: int) -> tuple[NDArray[np.int64], int]:
         return np.zeros(len(sample.entity), dtype=np.int64), 1
     rng = np.random.default_rng(seed)
     chosen = rng.choice(found, min(len(found), _FIT_ROWS), replace=False)
-    data = sample.content[np.sort(chosen)].astype(np.float64)
-    with warnings.catch_warnings():
-        # A cluster that lost its last point keeps its centre, and may still win exchanges of the other half.
-        warnings.simplefilter("ignore", UserWarning)
-        centres, _ = kmeans2(data, n_topics, iter=10, minit="points", rng=rng, missing="warn")
-    # Nearest centre in Euclidean distance: |x|^2 is the same for all centres and drops out.
-    score = sample.content @ centres.T.astype(np.float32) - 0.5 * (centres**2).sum(axis=1).astype(np.float32)
-    return np.asarray(score.argmax(axis=1), dtype=np.int64), n_topics
+    centres = k_means(sample.content[np.sort(chosen)], n_topics, _ROUNDS, rng)
+    return nearest(sample.content, centres), n_topics
 
 
 def _base(

@@ -11,7 +11,6 @@ from stillwatch.campaigns.ladder import Standing
 from stillwatch.campaigns.tables import Rung
 
 ONE_OWNER = 0.9
-ORDINARY = 0.2
 OWNER_KINDS = ("payment", "email_domain")
 
 
@@ -43,7 +42,6 @@ def explain(test: GroupTests, standing: Standing) -> list[Explanation]:
         _public_items(test, standing),
         _strangers(test, standing),
         _one_customer(test, standing),
-        _ordinary_product(test, standing),
     ]
     return sorted(found, key=lambda explanation: (not explanation.fits, explanation.margin))
 
@@ -91,33 +89,22 @@ def _one_customer(test: GroupTests, standing: Standing) -> Explanation:
     measure = max((_largest_share(test, kind) for kind in OWNER_KINDS), default=0.0)
     open_owner = measure >= ONE_OWNER
     shaped = standing.rung == Rung.TRAINING_SHAPED
+    forms = f"{test.shape.any_share:.0%} of the exchanges have a form that training data has"
     if not open_owner:
-        text = f"no single payment instrument or e-mail domain stands behind the accounts (the most common: {measure:.0%})"
+        text = f"no single payment instrument or e-mail domain stands behind the accounts (at most {measure:.0%}); {forms}"
     elif shaped:
-        text = f"{measure:.0%} of the accounts have one owner, but what they collect is training-shaped"
+        text = f"{measure:.0%} of the accounts have one owner, but what they collect is training-shaped: {forms}"
     else:
-        text = f"{measure:.0%} of the accounts openly have one owner and nothing says that they collect training data"
+        text = f"{measure:.0%} of the accounts have one owner in the open, and only {forms}"
     margin = (ONE_OWNER - measure) * 10
     return Explanation(
-        "one customer who balances keys in the open",
+        "one customer with a product of its own behind several accounts",
         open_owner and not shaped,
         margin,
         measure,
         ONE_OWNER,
         text,
     )
-
-
-def _ordinary_product(test: GroupTests, standing: Standing) -> Explanation:
-    share = test.shape.share
-    fits = standing.rung != Rung.TRAINING_SHAPED and share < ORDINARY
-    text = (
-        f"only {share:.0%} of the exchanges have a form that trains a model: an ordinary product may be behind it"
-        if fits
-        else f"{share:.0%} of the exchanges have a form that trains a model"
-    )
-    margin = (share - ORDINARY) * 10
-    return Explanation("an ordinary product behind several accounts", fits, margin, share, ORDINARY, text)
 
 
 def _largest_share(test: GroupTests, kind: str) -> float:

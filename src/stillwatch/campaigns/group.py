@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from stillwatch.campaigns import words
 from stillwatch.campaigns.candidates import Candidate
-from stillwatch.campaigns.co_occurrence import AttributeModels, co_occurrence_test
+from stillwatch.campaigns.co_occurrence import AttributeModels, co_occurrence_test, tie_log_e
 from stillwatch.campaigns.common_stream import dispersion, common_stream_test
-from stillwatch.campaigns.evalues import log_average, log_e_from_log_p
+from stillwatch.campaigns.evalues import log_average
 from stillwatch.campaigns.exchangeability import exchangeability_test, label_test
 from stillwatch.campaigns.finding import Finding
 from stillwatch.campaigns.mixture import Verdict
@@ -77,7 +77,7 @@ def run_tests(
         # Ties that found the group cannot testify for it.
         shared = {}
     shape = training_shape_test(forms, benign_rate)
-    ties = {kind: log_e_from_log_p(found.log_p) for kind, found in shared.items()}
+    ties = {kind: tie_log_e(found) for kind, found in shared.items()}
     stream = verdicts["common_stream"].log_e
     coordinated = log_average([ties.get(kind, 0.0) for kind in words.TIE_FAMILIES] + [stream])
     rungs = {

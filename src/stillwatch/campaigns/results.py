@@ -108,8 +108,14 @@ def _campaign(group: ShownGroup, findings: Sequence[Mapping[str, Any]]) -> dict[
         "log10_e": standing.log_e / LN10,
         "fdr": standing.level,
         "flagged_at": None,
-        "families": [row["family"] for row in findings if row["holds"]],
+        "families": _families(findings),
     }
+
+
+def _families(findings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Independent families that hold: shared attributes are one, and sharing a template is none."""
+    held = [str(row["family"]) for row in findings if row["holds"] and row["family"] != "repetition"]
+    return list(dict.fromkeys("shared_attributes" if name.startswith("shared_") else name for name in held))
 
 
 def _group(group: ShownGroup, span: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from stillwatch.campaigns.tables import Rung
 _HEIGHT = {None: -1, **{rung: height for height, rung in enumerate(Rung)}}
 COVERED = 0.5
 SAME_MEMBERS = 0.3
+IMPURE = 0.05
+"""Share of accounts with a mix of templates of their own from which a bundle may hold more than one pool."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,12 @@ class JudgedGroup:
         return high and not any(explanation.fits for explanation in self.explanations)
 
     @property
+    def pure(self) -> bool:
+        """Whether one mix of several templates serves all its accounts, as it does in one pool."""
+        several = len(self.tests.candidate.templates) > 1
+        return several and self.tests.verdicts["template_mix"].innocent_share < IMPURE
+
+    @property
     def n_exchanges(self) -> float:
         """Exchanges of the group's entities in its templates."""
         return float(self.volume.sum())
@@ -53,7 +61,9 @@ class JudgedGroup:
 
 def distinct(groups: Sequence[JudgedGroup]) -> list[JudgedGroup]:
     """Groups in order of standing, without those whose exchanges are mostly covered by groups before them."""
-    order = sorted(groups, key=lambda g: (not g.reported, -_HEIGHT[g.standing.rung], -g.n_exchanges, g.index))
+    order = sorted(
+        groups, key=lambda g: (not g.reported, -_HEIGHT[g.standing.rung], not g.pure, -g.n_exchanges, g.index)
+    )
     chosen: list[JudgedGroup] = []
     covered: csr_array | None = None
     for group in order:

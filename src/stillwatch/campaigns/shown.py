@@ -1,8 +1,9 @@
 """The groups that a reader is shown, and the step tables of what their accounts did in their templates."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import pyarrow as pa
@@ -125,19 +126,25 @@ def shown_groups(judged: Sequence[JudgedGroup], usage: Usage, most_unreported: i
     groups = distinct(judged)
     reported = [group for group in groups if group.reported]
     joined = sorted(campaigns(reported), key=lambda parts: -sum(part.n_exchanges for part in parts))
-    shown = [_shown("c", parts, usage, True) for parts in joined]
     others = sorted((group for group in groups if not group.reported), key=lambda group: -group.n_exchanges)
-    return shown + [_shown("g", [group], usage, False) for group in others[:most_unreported]]
+    taken: set[str] = set()
+    shown = [_shown("c", parts, usage, taken) for parts in joined]
+    return shown + [_shown("g", [group], usage, taken) for group in others[:most_unreported]]
 
 
-def _shown(prefix: str, parts: Sequence[JudgedGroup], usage: Usage, reported: bool) -> ShownGroup:
+def _shown(prefix: str, parts: Sequence[JudgedGroup], usage: Usage, taken: set[str]) -> ShownGroup:
     ordered = tuple(sorted(parts, key=lambda part: (-part.n_exchanges, part.index)))
-    main = ordered[0]
+    group_id = next(name for name in _names(prefix, ordered[0], usage) if name not in taken)
+    taken.add(group_id)
+    return ShownGroup(group_id, ordered, prefix == "c", _probabilities(ordered, usage))
+
+
+def _names(prefix: str, main: JudgedGroup, usage: Usage) -> Iterator[str]:
+    """Names of a group, the best first: by its most used template, which stays when accounts are replaced."""
     volume = np.asarray(main.volume.sum(axis=0)).ravel()
-    # Named by its most used template: the name stays when accounts are replaced or templates are added.
-    name = str(usage.templates[int(volume.argmax())]) + main.tests.candidate.discovered_by
-    group_id = f"{prefix}_{hashlib.sha256(name.encode()).hexdigest()[:10]}"
-    return ShownGroup(group_id, ordered, reported, _probabilities(ordered, usage))
+    template = str(usage.templates[int(volume.argmax())])
+    for ordinal in count(1):
+        yield f"{prefix}_{hashlib.sha256(f'{template} {ordinal}'.encode()).hexdigest()[:10]}"
 
 
 def shown_tables(shown: Sequence[ShownGroup], usage: Usage) -> dict[str, pa.Table]:

@@ -39,7 +39,8 @@ def repetition(candidate: Candidate, n: int) -> Finding:
 def tie(kind: str, shared: SharedAttribute, log_e: float) -> Finding:
     """One kind of shared attribute."""
     text = (
-        f"{shared.n_rare} {WORDS[kind]} are each shared by two or more of the accounts where {shared.expected_rare:.2g} "
+        f"{shared.n_tied} of {shared.n_entities} accounts share {WORDS[kind]} with another; "
+        f"{shared.n_rare} rare ones are each shared by two or more of the accounts where {shared.expected_rare:.2g} "
         "are expected"
     )
     if shared.shared:
@@ -51,9 +52,9 @@ def tie(kind: str, shared: SharedAttribute, log_e: float) -> Finding:
     return Finding(
         Rung.COORDINATED,
         f"shared_{kind}",
-        f"{WORDS[kind]} shared by two or more",
-        float(shared.n_rare),
-        shared.expected_rare,
+        f"accounts that share {WORDS[kind]} with another",
+        float(shared.n_tied),
+        None,
         shared.n_informed,
         log_e,
         f"accounts and {WORDS[kind]} meet by chance, each as often as it does in the whole dataset",

@@ -64,6 +64,7 @@ class SharedAttribute:
         shared: values that at least two of the group have and that are tied to it, best first, at most 32.
         n_rare: rare values that at least two of the group have.
         expected_rare: how many the null expects.
+        n_tied: entities of the group that have a tied value together with another.
         n_entities: entities of the group.
         n_informed: those of them with any value of this kind.
     """
@@ -73,6 +74,7 @@ class SharedAttribute:
     shared: tuple[SharedValue, ...]
     n_rare: int
     expected_rare: float
+    n_tied: int
     n_entities: int
     n_informed: int
 
@@ -110,10 +112,16 @@ def shared_attribute_test(
     tied = _lift(held, holders, incidence, informed.size) >= LEAST_LIFT
     shared = _best_values(held[tied], holders[tied], law, incidence) if tied.any() else ()
     best = min(min((s.log_p for s in shared), default=0.0), log_p_rare)
-    log_p = min(0.0, best + np.log(2))
-    return SharedAttribute(
-        incidence.kind, float(log_p), shared, n_rare, expected_rare, int(members.size), int(informed.size)
-    )
+    log_p = float(min(0.0, best + np.log(2)))
+    n_tied = _having_any(informed, held[tied], incidence)
+    sizes = (n_tied, int(members.size), int(informed.size))
+    return SharedAttribute(incidence.kind, log_p, shared, n_rare, expected_rare, *sizes)
+
+
+def _having_any(members: Ints, values: Ints, incidence: Incidence) -> int:
+    wanted = np.zeros(incidence.n_values, dtype=np.int64)
+    wanted[values] = 1
+    return int(((incidence.matrix[members] @ wanted) > 0).sum())
 
 
 def _lift(held: Ints, holders: Ints, incidence: Incidence, n_group: int) -> Floats:

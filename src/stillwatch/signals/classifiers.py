@@ -2,7 +2,7 @@
 
 What it sees: the system prompt and the text of the last user turn; of each at most its first `HEAD` and
 last `TAIL` characters, where instructions stand. It gives the capability (one of
-`Classifiers.capabilities`, or `other` where none stands out) and the probability of four forms:
+`Classifiers.capabilities`, `other` for the rest and where none stands out) and the probability of four forms:
 `elicitation` (asks that reasoning be written out), `rubric` (asks to judge a text against criteria),
 `rewriting` (asks to rewrite so that a censor or a filter lets it pass) and `answer_format` (fixes the
 shape of the answer).
@@ -62,12 +62,12 @@ class Classifiers:
         model: linear outputs, first the capabilities, then `LABELS`.
         capabilities: names of the capability outputs, in order.
         temperature: divides the capability scores before the softmax (calibration on unseen projects).
-        platt: float64 [4, 2], slope and offset of each label's logistic calibration (Platt 1999), same
-            projects.
+        platt: float64 [4, 2], slope and offset of each label's logistic calibration (Platt 1999).
         least: a capability whose calibrated probability is below this is given as `other`.
-        benign_form_rate: probability that at least half of the prompts of a legitimate template of an
-            unseen project get at least one of `LABELS` (upper end of the exact 95 % interval over
-            templates; from the card).
+        benign_form_rate: probability that at least half of the prompts of a legitimate template of an unseen
+            project get at least one of `LABELS`. The larger of two figures of the card: the upper end of the
+            exact 95 % interval over all templates, and the mean over projects, because a few projects hold
+            most of the templates.
         benign_training_form_rate: the same for `TRAINING_FORMS`, thus without the answer format.
     """
 
@@ -156,13 +156,17 @@ def _load(folder: Path) -> Classifiers:
             temperature=float(meta["temperature"]),
             platt=np.asarray(meta["platt"], np.float64).reshape(len(LABELS), 2),
             least=float(meta["least"]),
-            benign_form_rate=float(card["any_form"]["benign_templates"]["high"]),
-            benign_training_form_rate=float(card["training_shaped"]["benign_templates"]["high"]),
+            benign_form_rate=_benign_rate(card["any_form"]),
+            benign_training_form_rate=_benign_rate(card["training_shaped"]),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UnreadableInputError(
             f"the signal classifiers cannot be read ({error})", remedy, file=folder
         ) from error
+
+
+def _benign_rate(report: dict[str, Any]) -> float:
+    return max(float(report["benign_templates"]["high"]), float(report["benign_projects_mean"]))
 
 
 def load_card(folder: Path = WEIGHTS) -> dict[str, Any]:

@@ -52,7 +52,8 @@ SIGNATURE_SCHEMA = pa.schema(
         pa.field("signature", pa.binary()),
     ]
 )
-"""Of each exchange; see `text.skeleton.Skeletons`. `signature` stands in the first row of a skeleton in a batch."""
+"""Of each exchange; see `text.skeleton.Skeletons`. `signature` stands in the first row of a skeleton in a batch: two
+edges, then the shingles, 8 bytes each, little endian."""
 
 _PART = 1 << 16
 
@@ -178,5 +179,6 @@ def _signatures(found: Skeletons) -> pa.Array:
     distinct, first = np.unique(found.skeleton, return_index=True)
     out: list[bytes | None] = [None] * len(found.skeleton)
     for row in first[distinct != 0].tolist():
-        out[row] = found.grams[row, : found.n_grams[row]].astype("<u8").tobytes()
+        grams = found.grams[row, : found.n_grams[row]]
+        out[row] = np.concatenate([found.edges[row], grams]).astype("<u8").tobytes()
     return pa.array(out, pa.binary())

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from stillwatch.engines.run import Run
 from stillwatch.engines.step import DriverStep, Step
-from stillwatch.signals.classifiers import PROMPT_LABELS, classify_step, load_classifiers
+from stillwatch.signals.classifiers import PROMPT_LABELS, classify_step
 from stillwatch.signals.signatures import (
     FIELDS,
     fold,
@@ -36,7 +36,7 @@ def take_signatures(run: Run) -> None:
     for field in FIELDS:
         run.steps([fold(field)])
         run.steps([kernel(field, run.engine.table(sketch_name(field))), skeletons_step(field)])
-    run.steps([classify_step("exchanges", load_classifiers())])
+    run.steps([classify_step("exchanges")])
 
 
 def attach_signatures(run: Run, folder: Path) -> None:

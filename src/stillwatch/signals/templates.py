@@ -34,11 +34,13 @@ FAMILIES_SCHEMA = pa.schema(
 
 SIMILAR = 0.4
 CONTAINED = 0.8
+BORROWED = 0.3
 
 
 class _Signatures(NamedTuple):
     grams: npt.NDArray[np.uint64]
     n_grams: npt.NDArray[np.int64]
+    edges: npt.NDArray[np.uint64]
 
 
 def families(skeletons: pa.Table, known: pa.Table | None = None, lineage: bool = False) -> pa.Table:
@@ -56,7 +58,7 @@ def families(skeletons: pa.Table, known: pa.Table | None = None, lineage: bool =
         of `known` that do not occur any more stay, with counts of 0, so that the result can be the next `known`.
     """
     fresh = _ordered(skeletons)
-    old = _ordered(_comparable(known)) if known is not None else _ordered(FAMILIES_SCHEMA.empty_table())
+    old = _ordered(known if known is not None else FAMILIES_SCHEMA.empty_table())
     everything = np.concatenate([_numbers(old, "skeleton"), _numbers(fresh, "skeleton")])
     n_old = old.num_rows
     texts = np.concatenate([np.zeros(n_old, np.int64), _numbers(fresh, "n_texts").astype(np.int64)])
@@ -66,10 +68,13 @@ def families(skeletons: pa.Table, known: pa.Table | None = None, lineage: bool =
     first_of_id = {template_id: row for row, template_id in reversed(list(enumerate(old_ids)))}
     parents = np.arange(len(everything), dtype=np.int64)
     parents[:n_old] = [first_of_id[template_id] for template_id in old_ids]
+    _, at_old, at_fresh = np.intersect1d(everything[:n_old], everything[n_old:], return_indices=True)
+    parents[n_old + at_fresh] = parents[at_old]
 
     rare = texts < Settings().texts
     rare[:n_old] = False
-    leads = _cluster(signatures.grams, signatures.n_grams, parents, n_old, rare, lineage)
+    shares = _own_share(signatures, texts)
+    leads = _cluster(tuple(signatures), shares, parents, n_old, rare, lineage)
     family = _roots(parents)
 
     counted = np.zeros((2, len(family)), np.int64)
@@ -98,7 +103,8 @@ def _table(  # type: ignore[no-untyped-def]
         if name is None:
             continue
         key = int(skeletons[i])
-        signature = signatures.grams[i, : signatures.n_grams[i]].astype("<u8").tobytes() if leads[i] else None
+        grams = signatures.grams[i, : signatures.n_grams[i]]
+        signature = np.concatenate([signatures.edges[i], grams]).astype("<u8").tobytes() if leads[i] else None
         earlier = rows.get(key)
         if earlier is not None and i >= n_old:
             # Known already: its counts are this dataset's, its family and signature the known ones.
@@ -114,10 +120,6 @@ def _table(  # type: ignore[no-untyped-def]
     return pa.Table.from_pylist([rows[key] for key in sorted(rows)], schema=FAMILIES_SCHEMA)
 
 
-def _comparable(known: pa.Table) -> pa.Table:
-    return known.filter(known["signature"].is_valid())
-
-
 def _ordered(table: pa.Table) -> pa.Table:
     """Most distinct texts first; ties by exchanges, then by hash, so that no order of files shows."""
     return table.sort_by(
@@ -131,13 +133,28 @@ def _numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
 
 
 def _unpack(signatures: list[bytes | None]) -> _Signatures:
-    grams = np.zeros((len(signatures), GRAMS), np.uint64)
-    n_grams = np.zeros(len(signatures), np.int64)
+    out = _Signatures(
+        np.zeros((len(signatures), GRAMS), np.uint64),
+        np.zeros(len(signatures), np.int64),
+        np.zeros((len(signatures), 2), np.uint64),
+    )
     for row, signature in enumerate(signatures):
-        values = np.frombuffer(signature or b"", "<u8")[:GRAMS]
-        grams[row, : len(values)] = values
-        n_grams[row] = len(values)
-    return _Signatures(grams, n_grams)
+        values = np.frombuffer(signature or bytes(16), "<u8")[: GRAMS + 2]
+        out.edges[row] = values[:2]
+        out.grams[row, : len(values) - 2] = values[2:]
+        out.n_grams[row] = len(values) - 2
+    return out
+
+
+def _own_share(signatures: _Signatures, texts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Of the texts that have a shingle, which share has this skeleton: float32 [n, GRAMS]."""
+    used = np.arange(GRAMS) < signatures.n_grams[:, None]
+    _, place = np.unique(signatures.grams[used], return_inverse=True)
+    weights = np.broadcast_to(texts[:, None], used.shape)[used].astype(np.float64)
+    totals = np.bincount(place, weights)
+    out = np.ones(used.shape, np.float32)
+    out[used] = weights / np.maximum(totals[place], 1)
+    return out
 
 
 def _roots(parents: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -176,6 +193,19 @@ def compare(left, n_left, right, n_right):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def _borrowed(left, n_left, shares, right, n_right):  # type: ignore[no-untyped-def]
+    """Whether what `left` has beyond `right` stands mostly in other skeletons: boilerplate that slots bring along."""
+    total, n, j = 0.0, 0, 0
+    for i in range(n_left):
+        while j < n_right and right[j] < left[i]:
+            j += 1
+        if j == n_right or right[j] != left[i]:
+            total += shares[i]
+            n += 1
+    return total < BORROWED * n
+
+
+@njit(nogil=True, cache=True)
 def _root(parents, i):  # type: ignore[no-untyped-def]
     while parents[i] != i:
         parents[i] = parents[parents[i]]
@@ -184,8 +214,9 @@ def _root(parents, i):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _cluster(grams, n_grams, parents, n_old, rare, lineage):  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915
+def _cluster(signatures, shares, parents, n_old, rare, lineage):  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915
     """Set the parent of every row from `n_old` on; return which rows others are compared with."""
+    grams, n_grams, edges = signatures
     n = len(n_grams)
     longest_list = 256
     leads = np.zeros(n, np.bool_)
@@ -200,6 +231,8 @@ def _cluster(grams, n_grams, parents, n_old, rare, lineage):  # type: ignore[no-
     stamps = np.full(n, -1, np.int64)
     candidates = np.empty(n, np.int64)
     for row in range(n):
+        if row >= n_old and parents[row] != row:
+            continue
         if row >= n_old:
             found = 0
             for g in range(n_grams[row]):
@@ -216,7 +249,7 @@ def _cluster(grams, n_grams, parents, n_old, rare, lineage):  # type: ignore[no-
                         found += 1
                     entry = entries[entry, 1]
                     walked += 1
-            best, most, closest = -1, 0, 0.0
+            best, most, closest = -1, -1, 0.0
             for c in range(found):
                 other = candidates[c]
                 shared, own, its = compare(grams[row], n_grams[row], grams[other], n_grams[other])
@@ -227,16 +260,24 @@ def _cluster(grams, n_grams, parents, n_old, rare, lineage):  # type: ignore[no-
                     # The family of the earlier row keeps its name.
                     parents[max(a, b)] = min(a, b)
                     continue
-                if (near or (rare[row] and shared >= CONTAINED * its)) and (
-                    shared > most
-                    or (shared == most and (alike > closest or (alike == closest and other < best)))
-                ):
-                    best, most, closest = other, shared, alike
+                if not near:
+                    if shared < CONTAINED * its or its == 0:
+                        continue
+                    if not rare[row] and not _borrowed(
+                        grams[row], n_grams[row], shares[row], grams[other], n_grams[other]
+                    ):
+                        continue
+                # The text's own beginning or end tells more than boilerplate in the middle.
+                opens = edges[row, 0] != uint64(0) and edges[row, 0] == edges[other, 0]
+                closes = edges[row, 1] != uint64(0) and edges[row, 1] == edges[other, 1]
+                rank = shared + (GRAMS + 1 if opens or closes else 0)
+                if rank > most or (rank == most and (alike > closest or (alike == closest and other < best))):
+                    best, most, closest = other, rank, alike
             if best >= 0:
                 parents[_root(parents, row)] = _root(parents, best)
             if parents[row] != row and not lineage:
                 continue
-        leads[row] = True
+        leads[row] = n_grams[row] > 0
         for g in range(n_grams[row]):
             slot = grams[row, g] & mask
             while keys[slot] != uint64(0) and keys[slot] != grams[row, g]:
