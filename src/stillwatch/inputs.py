@@ -3,22 +3,22 @@
 import datetime as dt
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from stillwatch.engines.run import Report
 from stillwatch.exchange.dataset import open_dataset
+from stillwatch.exchange.output import written
 from stillwatch.exchange.prepare import QUARANTINE_FILE, Prepared, prepare
 from stillwatch.exchange.privacy import IdentifierHasher
 from stillwatch.exchange.quality import Measure, Quality
 from stillwatch.exchange.rules import ValidationRules
-from stillwatch.engines.run import Report
+from stillwatch.hash_only import SIGNATURES, replace_text_by_signatures
 from stillwatch.settings import ScanSettings
 from stillwatch.sources.ingest import IngestOptions, IngestReport, ingest
-
-SIGNATURES = "signatures"
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,18 @@ def prepare_input(
 def import_dataset(
     inputs: Sequence[str], out: Path, settings: ScanSettings, report: Report, *, join: Sequence[str] = ()
 ) -> IngestReport:
-    """Turn logs into a dataset folder."""
-    return _ingest(inputs, out, settings, report, join)
+    """Turn logs into a dataset folder; with `hash_only` one that holds signatures in place of texts."""
+    if not settings.hash_only:
+        return _ingest(inputs, out, settings, report, join)
+    texts = out / "texts.partial"
+    with written(out):
+        shutil.rmtree(texts, ignore_errors=True)
+    try:
+        found = _ingest(inputs, texts, settings, report, join)
+        replace_text_by_signatures(texts, out, settings.memory_limit, settings.threads, report)
+    finally:
+        shutil.rmtree(texts, ignore_errors=True)
+    return replace(found, out=out)
 
 
 def _ingest(

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from stillwatch.campaigns.steps import (
 )
 from stillwatch.campaigns.tables import QUALITY, RESULTS
 from stillwatch.engines.duckdb import DuckdbEngine
+from stillwatch.engines.run import Report, Run
 from stillwatch.evidence.report import write_report
 from stillwatch.exchange.errors import UsageError
 from stillwatch.exchange.output import written
@@ -34,15 +35,31 @@ from stillwatch.exchange.writer import write_table
 from stillwatch.inputs import Input, prepare_input
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.steps import fit_models, link_steps
-from stillwatch.engines.run import Report, Run
-from stillwatch.signals.samples import example_texts, sample_table, with_skeletons
 from stillwatch.settings import ScanSettings
 from stillwatch.signals.classifiers import load_classifiers
+from stillwatch.signals.samples import example_texts, sample_table, with_skeletons
 from stillwatch.signals.stage import attach_signatures, family_steps, take_signatures
 from stillwatch.signals.steps import signal_steps
 
 STEPS_EXPECTED = 50
 _RESULT_FILES = [f"{schema.name}.parquet" for schema in RESULTS]
+
+
+@dataclass(frozen=True)
+class ScanRequest:
+    """What to scan.
+
+    Attributes:
+        inputs: a dataset folder, or logs.
+        join: access logs to join to the logs.
+        keep_steps: keep every step's table in out/steps.
+        command: what the user typed, for the summary.
+    """
+
+    inputs: tuple[str, ...]
+    join: tuple[str, ...] = ()
+    keep_steps: bool = False
+    command: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,25 +80,18 @@ class ScanOutcome:
 
 
 def scan(
-    inputs: Sequence[str],
+    request: ScanRequest,
     out: Path,
     settings: ScanSettings,
     report: Report = lambda words, done, total: None,
-    *,
-    join: Sequence[str] = (),
-    keep_steps: bool = False,
-    command: str = "",
 ) -> ScanOutcome:
     """Find campaigns.
 
     Args:
-        inputs: a dataset folder, or logs.
+        request: what to scan.
         out: folder for the results; an earlier scan's results in it are replaced.
         settings: see `ScanSettings`.
         report: told of progress.
-        join: access logs to join to the logs.
-        keep_steps: keep every step's table in out/steps.
-        command: what the user typed, for the summary.
 
     Raises:
         StillwatchError: input that cannot be read, output that cannot be written.
@@ -92,30 +102,23 @@ def scan(
         _clear(out)
     try:
         with written(out):
-            return _scan(inputs, out, settings, report, join=join, command=command)
+            return _scan(request, out, settings, report)
     finally:
-        if not keep_steps:
+        if not request.keep_steps:
             shutil.rmtree(steps_folder, ignore_errors=True)
 
 
-def _scan(
-    inputs: Sequence[str],
-    out: Path,
-    settings: ScanSettings,
-    report: Report,
-    *,
-    join: Sequence[str],
-    command: str,
-) -> ScanOutcome:
+def _scan(request: ScanRequest, out: Path, settings: ScanSettings, report: Report) -> ScanOutcome:
     started = time.perf_counter()
-    found = prepare_input(inputs, out, settings, report, join=join)
+    found = prepare_input(request.inputs, out, settings, report, join=request.join)
     engine = DuckdbEngine(out / "steps", settings.memory_limit, settings.threads)
     try:
         run = Run(engine, report, STEPS_EXPECTED)
         run.done("input", started, found.rows)
         shown, models, n_tested = _stages(run, found, settings)
         tables = _results(run, found, shown, models, settings)
-        summary = _summary(run, found, settings, command, tables, n_tested)
+        summary = _summary(run, found, settings, tables, n_tested)
+        summary["generated_from"] = {"command": request.command, **found.origin}
         _write(out, engine, tables, summary)
     finally:
         engine.close()
@@ -123,9 +126,7 @@ def _scan(
     return ScanOutcome(out, page, summary, tables["campaigns"].column("rung").to_pylist())
 
 
-def _stages(
-    run: Run, found: Input, settings: ScanSettings
-) -> tuple[list[ShownGroup], AttributeModels, int]:
+def _stages(run: Run, found: Input, settings: ScanSettings) -> tuple[list[ShownGroup], AttributeModels, int]:
     """Signals, accounts, links, campaigns."""
     engine = run.engine
     engine.attach("exchanges", found.files)
@@ -142,7 +143,8 @@ def _stages(
     minimum = CandidateSettings(minimum_entities=settings.minimum_accounts)
     tables = {name: engine.table(name) for name in ("template_usage", "entity_totals", "communities")}
     usage, candidates = find_candidates(tables, minimum)
-    run.steps(put_step(name, table) for name, table in candidate_tables(usage, candidates, settings.tested_exchanges).items())
+    wanted = candidate_tables(usage, candidates, settings.tested_exchanges)
+    run.steps(put_step(name, table) for name, table in wanted.items())
     run.steps(sample_steps())
     start = time.perf_counter()
     attributes = Attributes.from_table(engine.table("account_attributes"))
@@ -182,11 +184,10 @@ def _results(
 
 
 def _summary(
-    run: Run, found: Input, settings: ScanSettings, command: str, tables: dict[str, pa.Table], n_tested: int
+    run: Run, found: Input, settings: ScanSettings, tables: dict[str, pa.Table], n_tested: int
 ) -> dict[str, Any]:
     return {
         "version": __version__,
-        "generated_from": {"command": command, **found.origin},
         "counts": {
             "exchanges": found.rows,
             "accounts": run.engine.rows("account_profiles"),

@@ -121,7 +121,7 @@ def _candidate(
 def _bundles(both: csr_array, fresh: NDArray[np.bool_], settings: CandidateSettings) -> list[tuple[int, ...]]:
     """Single templates, and templates that much the same entities use."""
     users = csr_array((both >= 1).astype(np.float64))
-    n_users = np.asarray(users.sum(axis=0)).ravel()
+    n_users = np.asarray(users.sum(axis=0), dtype=np.float64).ravel()
     popular = np.flatnonzero(n_users >= settings.minimum_entities)
     bundles: set[tuple[int, ...]] = {(int(template),) for template in popular}
     for among in (popular, popular[fresh[popular]]):

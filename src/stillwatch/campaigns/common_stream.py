@@ -24,7 +24,7 @@ DISPERSIONS = np.array([1.0, 1.05, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0
 
 def common_stream_test(sample: GroupSample) -> Verdict:
     """E-value against customers with a rhythm of their own, on the held-out half."""
-    hour = (sample.ts - sample.ts.min()) // HOUR_US
+    hour = _hours(sample)
     n_hours = int(hour.max()) + 1
     first, last = _lifetimes(sample, hour, n_hours)
     per_head = (np.bincount(hour[~sample.held_out], minlength=n_hours) + 0.5) / _living(first, last, n_hours)
@@ -36,13 +36,13 @@ def common_stream_test(sample: GroupSample) -> Verdict:
     account, cell_hour = cell // n_hours, cell % n_hours
     base = per_head[cell_hour] / inside[account]
     totals = np.bincount(account, weights=count, minlength=sample.n_entities)
-    likelihood = log_likelihoods(account, count.astype(np.float64), base, _precisions(totals))
+    likelihood = log_likelihoods(account, count.astype(np.float64), base, _precisions(np.asarray(totals, np.float64)))
     return dealt_test(likelihood, DISPERSIONS >= CLUMPED)
 
 
 def dispersion(sample: GroupSample) -> float:
     """Pearson chi2/df of the group's account x hour table (all exchanges), for the report."""
-    hour = (sample.ts - sample.ts.min()) // HOUR_US
+    hour = _hours(sample)
     n_hours = int(hour.max()) + 1
     table = np.zeros((sample.n_entities, n_hours))
     np.add.at(table, (sample.entity, hour), 1.0)
@@ -50,6 +50,12 @@ def dispersion(sample: GroupSample) -> float:
     expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
     freedom = max((table.shape[0] - 1) * (table.shape[1] - 1), 1)
     return float((((table - expected) ** 2) / expected).sum() / freedom)
+
+
+def _hours(sample: GroupSample) -> NDArray[np.int64]:
+    """Clock hours, counted from the group's first: the first exchange must not decide where hours begin."""
+    hour = sample.ts // HOUR_US
+    return np.asarray(hour - hour.min(), dtype=np.int64)
 
 
 def _lifetimes(

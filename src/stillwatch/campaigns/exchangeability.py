@@ -12,7 +12,6 @@ makes each ban a loss of one subject; customers without a project of their own (
 dealt, which is why this family never stands alone.
 """
 
-import warnings
 
 import numpy as np
 from numpy.typing import NDArray

@@ -91,7 +91,7 @@ def _one_customer(test: GroupTests, standing: Standing) -> Explanation:
     shaped = standing.rung == Rung.TRAINING_SHAPED
     forms = f"{test.shape.any_share:.0%} of the exchanges have a form that training data has"
     if not open_owner:
-        text = f"no single payment instrument or e-mail domain stands behind the accounts (at most {measure:.0%}); {forms}"
+        text = f"no one payment instrument or e-mail domain is behind the accounts (at most {measure:.0%}); {forms}"
     elif shaped:
         text = f"{measure:.0%} of the accounts have one owner, but what they collect is training-shaped: {forms}"
     else:

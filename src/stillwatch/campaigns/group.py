@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from stillwatch.campaigns import words
 from stillwatch.campaigns.candidates import Candidate
 from stillwatch.campaigns.co_occurrence import AttributeModels, co_occurrence_test, tie_log_e
-from stillwatch.campaigns.common_stream import dispersion, common_stream_test
+from stillwatch.campaigns.common_stream import common_stream_test, dispersion
 from stillwatch.campaigns.evalues import log_average
 from stillwatch.campaigns.exchangeability import exchangeability_test, label_test
 from stillwatch.campaigns.finding import Finding

@@ -73,8 +73,8 @@ def _required(levels: np.ndarray[tuple[int], np.dtype[np.float64]], fdr: float) 
 def _shaped(
     tests: Sequence[GroupTests], pools: np.ndarray[tuple[int], np.dtype[np.bool_]], shape_fdr: float
 ) -> frozenset[int]:
-    indices = np.flatnonzero(pools)
-    if len(indices) == 0:
+    indices = np.flatnonzero(pools).tolist()
+    if not indices:
         return frozenset()
     levels = false_discovery_levels(np.array([tests[i].rung_log_e[Rung.TRAINING_SHAPED] for i in indices]))
-    return frozenset(int(i) for i in indices[levels <= shape_fdr])
+    return frozenset(index for index, level in zip(indices, levels, strict=True) if level <= shape_fdr)

@@ -46,4 +46,4 @@ def content_vectors(column: pa.ChunkedArray, dimensions: int = 64) -> NDArray[np
     raw = np.frombuffer(b"".join(filled.to_pylist()), dtype=np.int8)
     vectors = raw.reshape(len(column), dimensions).astype(np.float32)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    return np.asarray(np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0), np.float32)

@@ -16,7 +16,7 @@ from stillwatch.campaigns.group import GroupTests
 from stillwatch.campaigns.ladder import Standing
 from stillwatch.campaigns.tables import Rung
 
-_HEIGHT = {None: -1, **{rung: height for height, rung in enumerate(Rung)}}
+_HEIGHT: dict[Rung | None, int] = {rung: height for height, rung in enumerate([None, *Rung])}
 COVERED = 0.5
 SAME_MEMBERS = 0.3
 IMPURE = 0.05
@@ -88,4 +88,4 @@ def campaigns(reported: Sequence[JudgedGroup]) -> list[list[JudgedGroup]]:
             common = len(members[one] & members[other])
             near[one, other] = common >= SAME_MEMBERS * min(len(members[one]), len(members[other]))
     count, label = connected_components(csr_array(near), directed=False)
-    return [[reported[i] for i in np.flatnonzero(label == component)] for component in range(count)]
+    return [[reported[i] for i in np.flatnonzero(label == part).tolist()] for part in range(count)]

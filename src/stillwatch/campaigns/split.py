@@ -5,6 +5,8 @@ mixture of two multinomials over templates (EM, started from two means of the He
 only the discovery half and only template use are looked at, so every test of the parts stays valid.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
@@ -66,4 +68,4 @@ def _gain(used: FloatArray, likelihood: FloatArray) -> float:
     pooled = used.sum(axis=0) + 0.5
     single = float((used @ np.log(pooled / pooled.sum())).sum())
     double = float(logsumexp(likelihood + np.log(0.5), axis=1).sum())
-    return double - single - 0.5 * used.shape[1] * np.log(len(used))
+    return float(double - single - 0.5 * used.shape[1] * math.log(len(used)))

@@ -2,8 +2,9 @@
 
 What should move: the share of the group's exchanges whose form is that of collecting training data: eliciting a
 chain of thought, grading by a rubric, rewriting to be safe from censorship. A fixed answer format is shown beside
-them, but legitimate work demands it too often to count. Null model: the group's work is that of a legitimate project, whose templates the classifiers label so no more
-often than they label legitimate templates of projects they never saw (measured, in the classifiers' card).
+them, but legitimate work demands it too often to count. Null model: the group's work is that of a legitimate
+project, whose templates the classifiers label no more often than they label the legitimate templates of projects
+they never saw (measured, in the classifiers' card).
 
 The event "at least half of the exchanges carry such a form" has at most that probability, so 1/probability is its
 e-value. A group is one observation, however many exchanges it has: its templates come from one hand.

@@ -8,7 +8,8 @@ import typer
 from stillwatch.cli.console import output, print_json, progress
 
 app = typer.Typer(
-    help="The laboratory: simulated worlds, scores against the truth, training of the signals.", no_args_is_help=True
+    help="The laboratory: simulated worlds, scores against the truth, training of the signals.",
+    no_args_is_help=True,
 )
 
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write to; made if missing.")]

@@ -21,10 +21,14 @@ Join = Annotated[
 ]
 Settings = Annotated[Path | None, typer.Option("--settings", help="TOML file with settings.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on standard output.")]
-HashOnly = Annotated[bool | None, typer.Option("--hash-only", help="Keep no text after its signatures are taken.")]
+HashOnly = Annotated[
+    bool | None, typer.Option("--hash-only", help="Keep no text after its signatures are taken.")
+]
 KeyFile = Annotated[Path | None, typer.Option(help="Key of the identifiers' hashes; made on first use.")]
 Zone = Annotated[str | None, typer.Option(help="Zone of timestamps that name none, such as UTC or +02:00.")]
-Hops = Annotated[int | None, typer.Option(help="Proxies of your own in front of the gateway (0 = trust no header).")]
+Hops = Annotated[
+    int | None, typer.Option(help="Proxies of your own in front of the gateway (0 = trust no header).")
+]
 Account = Annotated[str | None, typer.Option(help="Dotted path of the account id in a log's records.")]
 
 
@@ -58,6 +62,7 @@ def demo(
     from stillwatch.cli.printing import print_outcome, print_score
     from stillwatch.lab.score import score
     from stillwatch.lab.simulate import simulate
+    from stillwatch.scan import ScanRequest
     from stillwatch.scan import scan as run_scan
     from stillwatch.settings import load_settings
 
@@ -67,7 +72,8 @@ def demo(
     # The world's identifiers are hashes already; a key file of its own keeps the user's out of it.
     settings = load_settings(None, {"key_file": out / "identifier.key", "show_text": True})
     with progress("Scanning") as report:
-        outcome = run_scan([str(out / "world" / "dataset")], out / "results", settings, report, command=_typed())
+        request = ScanRequest((str(out / "world" / "dataset"),), command=_typed())
+        outcome = run_scan(request, out / "results", settings, report)
     print_outcome(outcome)
     print_score(score(out / "results", out / "world" / "labels.parquet"))
     output.print(f"Report: {outcome.report}", highlight=False)
@@ -80,9 +86,15 @@ def scan(
     settings: Settings = None,
     fdr: Annotated[float | None, typer.Option(help="False-discovery rate of reported campaigns.")] = None,
     hash_only: HashOnly = None,
-    show_text: Annotated[bool | None, typer.Option("--show-text", help="Show sample prompts unredacted.")] = None,
-    keep_steps: Annotated[bool, typer.Option("--keep-steps", help="Keep every step's table in OUT/steps.")] = False,
-    fail_on: Annotated[FailOn, typer.Option(help="End with exit code 1 if such a campaign is found.")] = FailOn.never,
+    show_text: Annotated[
+        bool | None, typer.Option("--show-text", help="Show sample prompts unredacted.")
+    ] = None,
+    keep_steps: Annotated[
+        bool, typer.Option("--keep-steps", help="Keep every step's table in OUT/steps.")
+    ] = False,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="End with exit code 1 if such a campaign is found.")
+    ] = FailOn.never,
     key_file: KeyFile = None,
     assume_timezone: Zone = None,
     trusted_hops: Hops = None,
@@ -96,6 +108,7 @@ def scan(
     docs/sources.md.
     """
     from stillwatch.cli.printing import print_outcome
+    from stillwatch.scan import ScanRequest
     from stillwatch.scan import scan as run_scan
     from stillwatch.settings import load_settings
 
@@ -111,9 +124,8 @@ def scan(
     }
     chosen = load_settings(settings, given)
     with progress("Scanning") as report:
-        outcome = run_scan(
-            inputs, out, chosen, report, join=tuple(join or ()), keep_steps=keep_steps, command=_typed()
-        )
+        request = ScanRequest(tuple(inputs), tuple(join or ()), keep_steps, _typed())
+        outcome = run_scan(request, out, chosen, report)
     if as_json:
         print_json(outcome.summary)
     else:
@@ -162,8 +174,12 @@ def validate(
     path: Annotated[Path, typer.Argument(help="Dataset folder or Parquet file.")],
     settings: Settings = None,
     assume_timezone: Zone = None,
-    quarantine: Annotated[Path | None, typer.Option(help="Write unfit rows with reasons to this file.")] = None,
-    strict: Annotated[bool, typer.Option("--strict", help="End with exit code 3 if any row is unfit.")] = False,
+    quarantine: Annotated[
+        Path | None, typer.Option(help="Write unfit rows with reasons to this file.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with exit code 3 if any row is unfit.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check a dataset: every unfit row with file, row, reason and remedy. Nothing is changed."""
@@ -186,7 +202,9 @@ def validate(
 
 
 def explain(
-    campaign: Annotated[str, typer.Argument(help="Campaign (or tested group), or the beginning of its name.")],
+    campaign: Annotated[
+        str, typer.Argument(help="Campaign (or tested group), or the beginning of its name.")
+    ],
     results: Annotated[Path, typer.Option("--results", "-r", help="Folder that a scan wrote.")],
     as_json: AsJson = False,
 ) -> None:

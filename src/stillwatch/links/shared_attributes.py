@@ -103,8 +103,8 @@ def shared_attribute_test(
     if members.size and not (members[0] >= 0 and members[-1] < incidence.n_entities):
         raise ValueError("the group holds an entity that the incidence does not have")
     informed = members[incidence.entity_degrees[members] > 0]
-    held, holders = np.unique(incidence.matrix[informed].indices, return_counts=True)
-    held, holders = held[holders >= 2].astype(np.int64), holders[holders >= 2]
+    held, holders = np.unique(np.asarray(incidence.matrix[informed].indices, np.int64), return_counts=True)
+    held, holders = held[holders >= 2], holders[holders >= 2]
     law = _GroupLaw(informed, model)
     limit = RARE * incidence.n_entities
     n_rare = int((incidence.value_degrees[held] <= limit).sum())

@@ -52,8 +52,8 @@ LEFT JOIN prompt_labels AS l ON l.exchange_id = e.exchange_id
 def signal_steps() -> list[Step]:
     """Steps from `exchanges`, signatures, families, labels and entities to `signals`.
 
-    Reads: exchanges; account_entities; prompt_signatures, system_prompt_signatures; prompt_families, system_prompt_families
-    (skeleton -> template_id); prompt_labels.
+    Reads: exchanges; account_entities; prompt_signatures, system_prompt_signatures; prompt_families,
+    system_prompt_families (skeleton -> template_id); prompt_labels.
     """
     return [
         KernelStep("exchange_draws", "exchanges", ("exchange_id",), _DRAW_SCHEMA, _draw),
