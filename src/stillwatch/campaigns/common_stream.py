@@ -36,7 +36,9 @@ def common_stream_test(sample: GroupSample) -> Verdict:
     account, cell_hour = cell // n_hours, cell % n_hours
     base = per_head[cell_hour] / inside[account]
     totals = np.bincount(account, weights=count, minlength=sample.n_entities)
-    likelihood = log_likelihoods(account, count.astype(np.float64), base, _precisions(np.asarray(totals, np.float64)))
+    likelihood = log_likelihoods(
+        account, count.astype(np.float64), base, _precisions(np.asarray(totals, np.float64))
+    )
     return dealt_test(likelihood, DISPERSIONS >= CLUMPED)
 
 
