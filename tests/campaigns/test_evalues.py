@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
@@ -21,12 +21,14 @@ def test_the_calibrated_value_of_a_uniform_p_has_mean_one():
 
 
 @given(st.floats(-5_000, 0), st.floats(-5_000, 0))
+@settings(deadline=None)
 def test_a_smaller_p_never_gives_a_smaller_e(one, other):
     low, high = min(one, other), max(one, other)
     assert log_e_from_log_p(low) >= log_e_from_log_p(high) - 1e-7
 
 
 @given(st.floats(-600, -1e-2))
+@settings(deadline=None)
 def test_the_closed_form_is_the_mixture_of_its_calibrators(log_p):
     mixture, _ = quad(lambda kappa: kappa * math.exp((kappa - 1) * log_p + log_p), 0, 1, epsabs=1e-12)
     expected = math.log(mixture) - log_p
@@ -47,6 +49,7 @@ def test_what_is_no_p_value_is_refused(log_p):
 
 
 @given(st.lists(st.floats(-30, 30), min_size=1, max_size=20))
+@settings(deadline=None)
 def test_the_average_is_that_of_the_e_values(log_es):
     expected = math.log(math.fsum(map(math.exp, log_es)) / len(log_es))
     assert log_average(log_es) == pytest.approx(expected, abs=1e-9)
@@ -69,6 +72,7 @@ def reported_by_definition(log_es: list[float], alpha: float) -> set[int]:
 
 @given(LOG_ES, st.floats(1e-6, 0.999))
 @example([math.log(20.1)] * 5 + [0.0] * 5, 0.1)
+@settings(deadline=None)
 def test_levels_report_what_the_procedure_reports(log_es, alpha):
     levels = false_discovery_levels(np.array(log_es))
     found = set(np.flatnonzero(levels <= alpha).tolist())
@@ -78,6 +82,7 @@ def test_levels_report_what_the_procedure_reports(log_es, alpha):
 
 
 @given(LOG_ES)
+@settings(deadline=None)
 def test_levels_fall_with_the_e_value_and_ties_share_one(log_es):
     levels = false_discovery_levels(np.array(log_es))
     assert ((levels >= 0) & (levels <= 1)).all()

@@ -32,7 +32,8 @@ def test_silent_on_a_benchmark_that_is_run_again_and_again():
     runs = []
     for account in range(20):
         task = w.rng.permutation(items)
-        hour = w.rng.uniform(0, 3, 300) + (account % 5) * 60
+        start = (account % 5) * 60.0
+        hour = w.rng.uniform(start, start + 3, 300)
         runs.append(Events(hour, task % w.n_subjects, np.zeros(300, dtype=np.int64), task))
     sample = w.sample(runs)
     assert sample.repeated_share > 0.5
@@ -43,7 +44,7 @@ def test_silent_on_a_job_that_sends_one_text_every_day():
     w = world(3)
     jobs = [
         Events(
-            np.arange(14) * 24.0 + i / 9,
+            np.arange(i / 9, 14 * 24, 24, dtype=np.float64),
             np.full(14, i % 7),
             np.zeros(14, dtype=np.int64),
             np.full(14, int(w.fresh(1)[0])),

@@ -56,7 +56,7 @@ class World:
     def tasks(self, n: int, repeating: float) -> Ints:
         """Each task is an old one with probability `repeating`, else new."""
         old = self.rng.random(n) < repeating
-        return np.asarray(np.where(old, self.rng.choice(self.history, n), self.fresh(n)))
+        return np.asarray(np.where(old, self.rng.choice(self.history, n), self.fresh(n)), dtype=np.int64)
 
     def hours(self, n: int, clumping: float, life: tuple[int, int] = (0, HOURS)) -> Floats:
         """Times of n exchanges whose held-out half has a chi2/df of `clumping` against the day."""
@@ -152,4 +152,4 @@ class World:
 def volumes(rng: Rng, n: int, mean: float) -> Ints:
     """Heavy-tailed volumes of n accounts."""
     drawn = rng.lognormal(0.0, 1.0, n)
-    return np.maximum((drawn / drawn.mean() * mean).astype(np.int64), 1)
+    return np.asarray(np.maximum(drawn / drawn.mean() * mean, 1), dtype=np.int64)
