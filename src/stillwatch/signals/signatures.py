@@ -1,8 +1,8 @@
 """What one exchange shows of its template and its task: steps over `exchanges`, one set for each text field.
 
-Three steps a field, in this order: `fold` counts word shingles over the distinct texts, `kernel` splits each text
-into skeleton and task, `skeletons` sums up the skeletons. Only hashes leave the text: with `--hash-only` the texts can
-go after `kernel`.
+Three steps a field, in this order: `fold` counts word shingles over the distinct texts, `kernel` splits each
+text into skeleton and task, `skeletons` sums up the skeletons. Only hashes leave the text: with `--hash-only`
+the texts can go after `kernel`.
 """
 
 from collections.abc import Mapping
@@ -52,8 +52,8 @@ SIGNATURE_SCHEMA = pa.schema(
         pa.field("signature", pa.binary()),
     ]
 )
-"""Of each exchange; see `text.skeleton.Skeletons`. `signature` stands in the first row of a skeleton in a batch: two
-edges, then the shingles, 8 bytes each, little endian."""
+"""Of each exchange; see `text.skeleton.Skeletons`. `signature` stands in the first row of a skeleton in a
+batch: two edges, then the shingles, 8 bytes each, little endian."""
 
 _PART = 1 << 16
 
@@ -74,7 +74,9 @@ def skeletons_name(field: str) -> str:
 
 
 def fold(field: str) -> FoldStep[Sketch]:
-    """Count the word shingles of all distinct texts of a field; the table can be read back by `read_sketch`."""
+    """Count the word shingles of all distinct texts of a field; the table can be read back by
+    `read_sketch`.
+    """
 
     def start() -> Sketch:
         return Sketch.empty(FIELDS[field].line_bits)
@@ -106,7 +108,7 @@ def kernel(field: str, sketch_table: pa.Table) -> KernelStep:
             _fixed(found.content),
             pa.array(found.n_tokens),
             pa.array(found.text_hash),
-            _signatures(found),
+            pack(found),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=SIGNATURE_SCHEMA)
 
@@ -175,7 +177,8 @@ def _fixed(rows: npt.NDArray[np.int8]) -> pa.Array:
     )
 
 
-def _signatures(found: Skeletons) -> pa.Array:
+def pack(found: Skeletons) -> pa.Array:
+    """Signatures as stored: in the first row of each skeleton, null elsewhere."""
     distinct, first = np.unique(found.skeleton, return_index=True)
     out: list[bytes | None] = [None] * len(found.skeleton)
     for row in first[distinct != 0].tolist():

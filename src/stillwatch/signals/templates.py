@@ -1,15 +1,16 @@
 """Template families: skeletons that belong to one template, under names that stay the same over time.
 
-Noise in the slots and small changes of wording split a template over several skeletons. They are joined again by
-leader clustering in descending order of distinct texts: a skeleton joins the leader with which it shares the most
-shingles among those it is similar enough to, or becomes a leader. (Connected components of all similar pairs were
-tried and collapse into one; docs/decisions/0003-template-families.md.) Similarity is the Jaccard index of the sets of
-shingles of the two skeletons, estimated on their bottom-k signatures (Cohen, Kaplan, PODC 2007; exact up to 64
-shingles). A skeleton of few texts is mostly a known one with some of a slot's words: it may also join a leader whose
-shingles it nearly contains.
+Noise in the slots and small changes of wording split a template over several skeletons. They are joined again
+by leader clustering in descending order of distinct texts: a skeleton joins the leader with which it shares
+the most shingles among those it is similar enough to, or becomes a leader. (Connected components of all
+similar pairs chain families together; docs/decisions/0003-template-families.md.) Similarity is the
+Jaccard index of the sets of shingles of the two skeletons, estimated on their bottom-k signatures (Cohen,
+Kaplan, PODC 2007; exact up to 64 shingles). A skeleton of few texts is mostly a known one with some of a
+slot's words: it may also join a leader whose shingles it nearly contains.
 
-System prompts drift: each version differs from the one before by a few sentences, and the first and last may share
-little. With `lineage` a skeleton is compared with every member, and what it links is one family (single linkage).
+System prompts drift: each version differs from the one before by a few sentences, and the first and last may
+share little. With `lineage` a skeleton is compared with every member, and what it links is one family (single
+linkage).
 """
 
 from typing import Any, NamedTuple
@@ -47,15 +48,16 @@ def families(skeletons: pa.Table, known: pa.Table | None = None, lineage: bool =
     """Name the template family of each skeleton.
 
     Args:
-        skeletons: columns skeleton, n_exchanges, n_texts, signature (signals.signatures.skeletons_step); order of
-            rows does not matter.
+        skeletons: columns skeleton, n_exchanges, n_texts, signature (signals.signatures.skeletons_step);
+            order of rows does not matter.
         known: an earlier result; its families keep their names, and new skeletons join them first.
         lineage: single linkage over all members, for texts that drift by versions (system prompts).
 
     Returns:
-        Table of `FAMILIES_SCHEMA`, ordered by skeleton: the skeletons of families with at least `Settings.texts`
-        distinct texts, or `Settings.repeats` exchanges, or of known ones. Skeletons left out have no template. Rows
-        of `known` that do not occur any more stay, with counts of 0, so that the result can be the next `known`.
+        Table of `FAMILIES_SCHEMA`, ordered by skeleton: the skeletons of families with at least
+        `Settings.texts` distinct texts, or `Settings.repeats` exchanges, or of known ones. Skeletons left out
+        have no template. Rows of `known` that do not occur any more stay, with counts of 0, so that the
+        result can be the next `known`.
     """
     fresh = _ordered(skeletons)
     old = _ordered(known if known is not None else FAMILIES_SCHEMA.empty_table())
@@ -194,7 +196,9 @@ def compare(left, n_left, right, n_right):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _borrowed(left, n_left, shares, right, n_right):  # type: ignore[no-untyped-def]
-    """Whether what `left` has beyond `right` stands mostly in other skeletons: boilerplate that slots bring along."""
+    """Whether what `left` has beyond `right` stands mostly in other skeletons: boilerplate that slots bring
+    along.
+    """
     total, n, j = 0.0, 0, 0
     for i in range(n_left):
         while j < n_right and right[j] < left[i]:

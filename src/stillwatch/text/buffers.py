@@ -1,4 +1,6 @@
-"""Views of Arrow string arrays that a numba kernel can walk: one byte buffer, and each row's start and stop."""
+"""Views of Arrow string arrays that a numba kernel can walk: one byte buffer, and each row's start and
+stop.
+"""
 
 from dataclasses import dataclass
 from typing import Any

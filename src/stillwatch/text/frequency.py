@@ -1,14 +1,14 @@
 """In how many distinct texts does a run of words stand? A count-min sketch over word shingles.
 
-Count-min (Cormode, Muthukrishnan, J. Algorithms 2005): a shingle's count is the smallest of several cells, so it is
-never too low and seldom much too high. Both cells of a shingle lie in one line of 64 bytes, as in blocked Bloom
-filters (Putze, Sanders, Singler, WEA 2007), so that a look-up costs one cache miss. Cells saturate instead of
-wrapping. Updates are plain additions (no conservative update), so that the result does not depend on the order of
-texts, and sketches can be added.
+Count-min (Cormode, Muthukrishnan, J. Algorithms 2005): a shingle's count is the smallest of several cells, so
+it is never too low and seldom much too high. Both cells of a shingle lie in one line of 64 bytes, as in
+blocked Bloom filters (Putze, Sanders, Singler, WEA 2007), so that a look-up costs one cache miss. Cells
+saturate instead of wrapping. Updates are plain additions (no conservative update), so that the result does
+not depend on the order of texts, and sketches can be added.
 
 Identical texts (the same tokens in the same order) count once: an exact table of their 64-bit hashes is kept,
-with how often each came. A benchmark item that is sent ten thousand times is thus one text, and does not look like
-a template.
+with how often each came. A benchmark item that is sent ten thousand times is thus one text, and does not look
+like a template.
 """
 
 from collections.abc import Iterator
@@ -49,7 +49,9 @@ class Sketch:
 
     @classmethod
     def empty(cls, line_bits: int = 20) -> "Sketch":
-        """A sketch of 2**line_bits lines of 64 bytes; 20 (64 MB) serves about half a million distinct texts."""
+        """A sketch of 2**line_bits lines of 64 bytes; 20 (64 MB) serves about half a million distinct
+        texts.
+        """
         return cls(np.zeros(CELLS_A_LINE << line_bits, np.uint32))
 
     @property
@@ -75,7 +77,9 @@ class Sketch:
 
 
 def update(sketch: Sketch, texts: pa.Array | pa.ChunkedArray | Tokens) -> Sketch:
-    """Count the texts that the sketch has not seen; changes and returns it. Texts without words do not count."""
+    """Count the texts that the sketch has not seen; changes and returns it. Texts without words do not
+    count.
+    """
     tokens = texts if isinstance(texts, Tokens) else tokenize(texts)
     _reserve(sketch, len(tokens))
     sketch.n_texts += _count(tokens.offsets, tokens.hashes, sketch.cells, sketch.seen, sketch.repeats)
@@ -191,7 +195,8 @@ def _word(hashes, first, last, i):  # type: ignore[no-untyped-def]
 def shingle_text(hashes, first, last, full, context):  # type: ignore[no-untyped-def]
     """Write the n + ORDER - 1 full shingles of a text of n words, and its n + ORDER contexts.
 
-    ORDER - 1 marks stand before and after the words; context[i] begins at item i of that row, and so does full[i].
+    ORDER - 1 marks stand before and after the words; context[i] begins at item i of that row, and so does
+    full[i].
     """
     n = last - first + 2 * (ORDER - 1)
     for i in range(n - ORDER + 2):

@@ -1,9 +1,10 @@
 """64-bit hashes that are the same on every machine, engine and version: Python's and Arrow's own are not.
 
 A token is hashed by FNV-1a (Fowler, Noll, Vo; draft-eastlake-fnv) taken over its code points, one 64-bit step
-per code point instead of per byte, and closed by the finaliser of MurmurHash3 (Appleby, public domain), because
-the high bits of FNV-1a of a short word are poor. Sequences of hashes are combined by a multiply and the same
-finaliser. None of this withstands an adversary who wants collisions; a collision here costs one wrong feature.
+per code point instead of per byte, and closed by the finaliser of MurmurHash3 (Appleby, public domain),
+because the high bits of FNV-1a of a short word are poor. Sequences of hashes are combined by a multiply and
+the same finaliser. None of this withstands an adversary who wants collisions; a collision here costs one
+wrong feature.
 """
 
 from typing import Any

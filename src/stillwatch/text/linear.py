@@ -1,9 +1,9 @@
 """Linear scores over hashed one- and two-word features ("hashing trick", Weinberger et al., ICML 2009).
 
 A text's features are the distinct buckets of its tokens and of its pairs of neighbouring tokens. Each has the
-value 1 / sqrt(number of distinct buckets), so that a row has length 1 whatever the length of the text, and a word
-that is repeated counts once. `features` and `score` walk the same function, so what a model is trained on is what
-it is run on.
+value 1 / sqrt(number of distinct buckets), so that a row has length 1 whatever the length of the text, and a
+word that is repeated counts once. `features` and `score` walk the same function, so what a model is trained
+on is what it is run on.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
 """One-permutation min-hash signatures: similarity of sets in a fixed number of bytes.
 
-One hash a set member fills one of `BINS` bins with the smallest value seen there (Li, Owen, Zhang, NIPS 2012); empty
-bins borrow from a full one by a walk that depends only on the bin and the attempt, so that equal sets give equal
-signatures and the estimate stays unbiased (optimal densification, Shrivastava, ICML 2017).
+One hash a set member fills one of `BINS` bins with the smallest value seen there (Li, Owen, Zhang, NIPS
+2012); empty bins borrow from a full one by a walk that depends only on the bin and the attempt, so that equal
+sets give equal signatures and the estimate stays unbiased (optimal densification, Shrivastava, ICML 2017).
 """
 
 import numpy as np
@@ -35,7 +35,8 @@ def similarity(left: npt.NDArray[np.uint64], right: npt.NDArray[np.uint64]) -> n
 def bands(signature: npt.NDArray[np.uint64], n_bands: int) -> npt.NDArray[np.uint64]:
     """Band hashes, uint64 [n, n_bands]: sets that agree in all BINS / n_bands bins of a band share its hash.
 
-    Two sets of Jaccard index s share at least one band with probability 1 - (1 - s**(BINS / n_bands))**n_bands.
+    Two sets of Jaccard index s share at least one band with probability 1 - (1 - s**(BINS /
+    n_bands))**n_bands.
 
     Raises:
         ValueError: n_bands does not divide BINS.

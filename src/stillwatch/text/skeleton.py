@@ -1,22 +1,24 @@
 """What a template keeps of a text (its skeleton), and what is left of the text without it (the task).
 
-Prompts of one template with long slots share few of their words, so they are compared by what the template keeps.
-Which words those are is read off the document frequencies of word shingles (`frequency.Sketch`):
+Prompts of one template with long slots share few of their words, so they are compared by what the template
+keeps. Which words those are is read off the document frequencies of word shingles (`frequency.Sketch`):
 
-1. *Ties.* Two neighbouring words are tied when the words on one side all but determine the word on the other: of the
-   texts with the same `ORDER` - 1 words before it (or after it), at least `Settings.tie` go on (or begin) alike, and
-   at least `Settings.texts` distinct texts do. At the edge of a slot the continuations scatter and the tie breaks,
-   however frequent the template is; an absolute threshold would keep every frequent opening of a slot.
-2. *Runs.* Tied words form runs; those shorter than `Settings.run` words are phrases of the language, not templates.
-3. *Levels.* A word's level is the largest number of texts that tie it. A template's words reach the same level,
-   while an item that stands in several templates, or in several slots, stays below: words under `Settings.level`
-   of the level of the runs that open or close the text are dropped.
+1. *Ties.* Two neighbouring words are tied when the words on one side all but determine the word on the other:
+   of the texts with the same `ORDER` - 1 words before it (or after it), at least `Settings.tie` go on (or
+   begin) alike, and at least `Settings.texts` distinct texts do. At the edge of a slot the continuations
+   scatter and the tie breaks, however frequent the template is; an absolute threshold would keep every
+   frequent opening of a slot.
+2. *Runs.* Tied words form runs; those shorter than `Settings.run` words are phrases of the language, not
+   templates.
+3. *Levels.* A word's level is the largest number of texts that tie it. A template's words reach the same
+   level, while an item that stands in several templates, or in several slots, stays below: words under
+   `Settings.level` of the level of the runs that open or close the text are dropped.
 
-The skeleton is the hash of the kept words with a mark at each slot. A text without a skeleton that is repeated word
-for word (a viral prompt, a cron job) is all skeleton, with an empty task.
+The skeleton is the hash of the kept words with a mark at each slot. A text without a skeleton that is
+repeated word for word (a viral prompt, a cron job) is all skeleton, with an empty task.
 
-Misses: templates of fewer than `Settings.run` words between slots; templates in fewer than `Settings.texts` distinct
-texts. Evaded by rewording the template for every request.
+Misses: templates of fewer than `Settings.run` words between slots; templates in fewer than `Settings.texts`
+distinct texts. Evaded by rewording the template for every request.
 """
 
 from dataclasses import dataclass
@@ -35,6 +37,8 @@ DIMENSIONS = 64
 """Length of the content vector."""
 GRAMS = 64
 """Most shingles kept to compare two skeletons."""
+WIDTH = 3
+"""Words of these shingles: shorter than those that are counted, so that a changed word breaks few of them."""
 SLOT_MARK = 0x534C4F54
 # A run in this many times as many texts as the template is boilerplate that the slots bring along.
 _COMMON = 0.1
@@ -71,11 +75,14 @@ class Skeletons:
         kept: bool [n_tokens], whether a token belongs to the template.
         kept_share: float32 [n], share of the tokens that do.
         item: uint64 [n], hash of the other tokens; 0 = none are left.
-        content: int8 [n, 64], random-sign projection of the other tokens' hashes, weighted by the logarithm of
-            inverse document frequency; cosines between rows approximate those between the weighted word counts.
+        content: int8 [n, 64], random-sign projection of the other tokens' hashes, weighted by the logarithm
+            of inverse document frequency; cosines between rows approximate those between the weighted word
+            counts.
         n_tokens: int32 [n].
         text_hash: uint64 [n], hash of all tokens; 0 = no words.
-        grams: uint64 [n, GRAMS], the smallest hashes of the skeleton's shingles of ORDER - 1 words, ascending.
+        grams: uint64 [n, GRAMS], the smallest hashes of the skeleton's shingles of WIDTH words, ascending.
+        edges: uint64 [n, 2], hashes of its first and last shingle, 0 where the skeleton does not reach that
+            edge.
         n_grams: int64 [n], how many of the GRAMS places are used.
     """
 
@@ -87,6 +94,7 @@ class Skeletons:
     n_tokens: npt.NDArray[np.int32]
     text_hash: npt.NDArray[np.uint64]
     grams: npt.NDArray[np.uint64]
+    edges: npt.NDArray[np.uint64]
     n_grams: npt.NDArray[np.int64]
 
 
@@ -116,6 +124,7 @@ def skeletons(
         tokens.counts.astype(np.int32),
         hashes,
         np.zeros((n, GRAMS), np.uint64),
+        np.zeros((n, 2), np.uint64),
         np.zeros(n, np.int64),
     )
     _keep(tokens.offsets, tokens.hashes, sketch.cells, tuple(settings), verbatim, out.kept)
@@ -125,7 +134,7 @@ def skeletons(
         sketch.cells,
         sketch.n_texts,
         out.kept,
-        (out.skeleton, out.kept_share, out.item, out.content, out.grams, out.n_grams),
+        (out.skeleton, out.kept_share, out.item, out.content, out.grams, out.edges, out.n_grams),
     )
     return out
 
@@ -163,10 +172,33 @@ def _line_bits(cells):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def _sort(values, n):  # type: ignore[no-untyped-def]
+    """Heap sort of values[:n] in place; numpy's sort would take longer to compile than all of this module."""
+    end = n
+    root = n // 2
+    while end > 1:
+        if root > 0:
+            root -= 1
+        else:
+            end -= 1
+            values[0], values[end] = values[end], values[0]
+        parent, moving = root, values[root]
+        child = 2 * parent + 1
+        while child < end:
+            if child + 1 < end and values[child + 1] > values[child]:
+                child += 1
+            if values[child] <= moving:
+                break
+            values[parent] = values[child]
+            parent = child
+            child = 2 * parent + 1
+        values[parent] = moving
+
+
+@njit(nogil=True, cache=True)
 def _tie_text(full_counts, context_counts, n, least, share, ties, levels):  # type: ignore[no-untyped-def] # noqa: PLR0913, PLR0917
     """Tie neighbouring words: ties[j] joins word j - 1 (or the start) to word j (or the end)."""
     pad = ORDER - 1
-    levels[:n] = 0
     for j in range(n + 1):
         strongest = 0
         # Full shingle j ends at word j; shingle j + pad - 1 begins at word j - 1.
@@ -184,7 +216,8 @@ def _tie_text(full_counts, context_counts, n, least, share, ties, levels):  # ty
 
 @njit(nogil=True, cache=True)
 def _prune_runs(ties, levels, n, shortest, bounds):  # type: ignore[no-untyped-def]
-    """Set the level of words in short runs to 0; write (first, last + 1, edges) of the others, return their number.
+    """Set the level of words in short runs to 0; write (first, last + 1, edges) of the others, return their
+    number.
 
     Edges: 1 where the run opens the text, 2 where it closes it, 3 both. An edge counts as one word.
     """
@@ -199,7 +232,8 @@ def _prune_runs(ties, levels, n, shortest, bounds):  # type: ignore[no-untyped-d
             e += 1
         opens, closes = j == 0 and ties[0], e == n and ties[n]
         if e - j + opens + closes < shortest:
-            levels[j:e] = 0
+            for q in range(j, e):
+                levels[q] = 0
         else:
             bounds[m, 0], bounds[m, 1], bounds[m, 2] = j, e, opens + 2 * closes
             m += 1
@@ -208,27 +242,40 @@ def _prune_runs(ties, levels, n, shortest, bounds):  # type: ignore[no-untyped-d
 
 
 @njit(nogil=True, cache=True)
-def _drop_outliers(levels, bounds, m, level, trim):  # type: ignore[no-untyped-def]
+def _trim_run(levels, first, last, trim, scratch):  # type: ignore[no-untyped-def]
+    """Drop words of a run that are far rarer than the rest of it; return the median level of the others."""
+    n = last - first
+    for j in range(n):
+        scratch[j] = levels[first + j]
+    _sort(scratch, n)
+    # What eight words reach is the run's level: a tied item may be longer than the template.
+    lowest = trim * scratch[max(0, n - 8)]
+    dropped = 0
+    while scratch[dropped] < lowest:
+        dropped += 1
+    for j in range(first, last):
+        if levels[j] < lowest:
+            levels[j] = 0
+    return scratch[(n + dropped) // 2]
+
+
+@njit(nogil=True, cache=True)
+def _drop_outliers(levels, bounds, m, shares, scratch):  # type: ignore[no-untyped-def]
     """Drop the words and runs that reach too few texts, or too many, to be of one template with the rest."""
-    middle = np.empty(m, np.int64)
+    level, trim = shares
     anchor, best, anchored = 0, -1.0, False
     for r in range(m):
-        first, last = bounds[r, 0], bounds[r, 1]
-        ordered = np.sort(levels[first:last])
-        # What eight words reach is the run's level: a tied item may be longer than the template.
-        lowest = trim * ordered[max(0, last - first - 8)]
-        middle[r] = ordered[(last - first + np.searchsorted(ordered, lowest)) // 2]
-        for j in range(first, last):
-            if levels[j] < lowest:
-                levels[j] = 0
+        first, last, edges = bounds[r, 0], bounds[r, 1], bounds[r, 2]
+        middle = _trim_run(levels, first, last, trim, scratch)
+        bounds[r, 3] = middle
         # Long and frequent: neither a long item in a few texts nor a short phrase in many may set the level.
-        strength = np.sqrt(last - first) * np.log(max(middle[r], 1))
-        if (bounds[r, 2] > 0 and not anchored) or ((bounds[r, 2] > 0) == anchored and strength > best):
-            anchor, best = middle[r], strength
-            anchored = bounds[r, 2] > 0
+        strength = np.sqrt(last - first) * np.log(max(middle, 1))
+        if (edges > 0 and not anchored) or ((edges > 0) == anchored and strength > best):
+            anchor, best, anchored = middle, strength, edges > 0
     for r in range(m):
-        if middle[r] < level * anchor or middle[r] * _COMMON > anchor:
-            levels[bounds[r, 0] : bounds[r, 1]] = 0
+        if bounds[r, 3] < level * anchor or bounds[r, 3] * _COMMON > anchor:
+            for j in range(bounds[r, 0], bounds[r, 1]):
+                levels[j] = 0
 
 
 @njit(nogil=True, cache=True)
@@ -244,7 +291,8 @@ def _keep(offsets, hashes, cells, settings, verbatim, kept):  # type: ignore[no-
     context_counts = np.empty(longest + ORDER, np.int64)
     levels = np.empty(longest + 1, np.int64)
     ties = np.empty(longest + 1, np.bool_)
-    bounds = np.empty((longest + 1, 3), np.int64)
+    bounds = np.empty((longest + 1, 4), np.int64)
+    scratch = np.empty(longest + 1, np.int64)
     for row in range(len(offsets) - 1):
         first, last = offsets[row], offsets[row + 1]
         n = last - first
@@ -259,7 +307,7 @@ def _keep(offsets, hashes, cells, settings, verbatim, kept):  # type: ignore[no-
         _tie_text(full_counts, context_counts, n, least, share, ties, levels)
         runs = _prune_runs(ties, levels, n, shortest, bounds)
         if runs > 0:
-            _drop_outliers(levels, bounds, runs, level, trim)
+            _drop_outliers(levels, bounds, runs, (level, trim), scratch)
             runs = _prune_runs(ties, levels, n, shortest, bounds)
         for j in range(n):
             kept[first + j] = levels[j] > 0 or (runs == 0 and verbatim[row])
@@ -267,9 +315,9 @@ def _keep(offsets, hashes, cells, settings, verbatim, kept):  # type: ignore[no-
 
 @njit(nogil=True, cache=True)
 def _gram_list(hashes, kept, first, last, bag):  # type: ignore[no-untyped-def]
-    """Hashes of all shingles of ORDER - 1 words that are wholly kept; return their number."""
+    """Hashes of all shingles of WIDTH words that are wholly kept; return their number."""
     m = 0
-    width = ORDER - 1
+    width = WIDTH
     streak = 0
     for j in range(first, last):
         streak = streak + 1 if kept[j] else 0
@@ -283,14 +331,36 @@ def _gram_list(hashes, kept, first, last, bag):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def _smallest(bag, m, out):  # type: ignore[no-untyped-def]
+    """Write the smallest distinct values of bag[:m] in ascending order; return their number."""
+    _sort(bag, m)
+    used = 0
+    for i in range(m):
+        if used < len(out) and (i == 0 or bag[i] != bag[i - 1]):
+            out[used] = bag[i]
+            used += 1
+    return used
+
+
+@njit(nogil=True, cache=True)
 def _project(h, weight, sums):  # type: ignore[no-untyped-def]
     for d in range(DIMENSIONS):
         sums[d] += weight if (h >> uint64(d)) & uint64(1) else -weight
 
 
 @njit(nogil=True, cache=True)
+def _quantise(sums, out):  # type: ignore[no-untyped-def]
+    largest = np.float32(0.0)
+    for d in range(DIMENSIONS):
+        largest = max(largest, abs(sums[d]))
+    if largest > 0:
+        for d in range(DIMENSIONS):
+            out[d] = np.int8(np.rint(sums[d] * np.float32(127.0) / largest))
+
+
+@njit(nogil=True, cache=True)
 def _describe(offsets, hashes, cells, n_texts, kept, out):  # type: ignore[no-untyped-def]
-    skeleton, kept_share, item, content, grams, n_grams = out
+    skeleton, kept_share, item, content, grams, edges, n_grams = out
     bits = _line_bits(cells)
     longest = 1
     for row in range(len(offsets) - 1):
@@ -319,18 +389,12 @@ def _describe(offsets, hashes, cells, n_texts, kept, out):  # type: ignore[no-un
         kept_share[row] = n_kept / (last - first)
         if n_kept < last - first:
             item[row] = max(task, uint64(1))
-        largest = np.max(np.abs(sums))
-        if largest > 0:
-            for d in range(DIMENSIONS):
-                content[row, d] = np.int8(np.rint(sums[d] * np.float32(127.0) / largest))
+        _quantise(sums, content[row])
         if n_kept == 0:
             continue
         skeleton[row] = max(shape, uint64(1))
         m = _gram_list(hashes, kept, first, last, bag)
-        ordered = np.sort(bag[:m])
-        used = 0
-        for i in range(m):
-            if used < GRAMS and (i == 0 or ordered[i] != ordered[i - 1]):
-                grams[row, used] = ordered[i]
-                used += 1
-        n_grams[row] = used
+        if m > 0:
+            edges[row, 0] = bag[0] if kept[first] else uint64(0)
+            edges[row, 1] = bag[m - 1] if kept[last - 1] else uint64(0)
+        n_grams[row] = _smallest(bag, m, grams[row])

@@ -3,11 +3,12 @@
 What a token is
 - a run of letters, digits and combining marks of a script that writes its words apart (Latin, Greek,
   Cyrillic, Arabic, Hebrew, Devanagari, Hangul ...);
-- each single code point of a script that does not (Han, kana, bopomofo, Yi, Thai, Lao, Tibetan, Myanmar, Khmer);
+- each single code point of a script that does not (Han, kana, bopomofo, Yi, Thai, Lao, Tibetan, Myanmar,
+  Khmer);
 - nothing else: spaces, punctuation, symbols and emoji end a token and leave no other trace.
 Upper case is folded for ASCII, Latin-1, Greek, Cyrillic and full-width Latin letters. Code points are classed
-by fixed ranges of Unicode blocks (`kind_of`), not by the interpreter's Unicode tables, so that a hash means the
-same under every Python version. Bytes that are not UTF-8 end a token.
+by fixed ranges of Unicode blocks (`kind_of`), not by the interpreter's Unicode tables, so that a hash means
+the same under every Python version. Bytes that are not UTF-8 end a token.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,127 @@
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stillwatch.text.frequency import (
+    END,
+    ORDER,
+    START,
+    Sketch,
+    estimate,
+    merge,
+    shingles,
+    text_hashes,
+    update,
+)
+from stillwatch.text.tokens import tokenize
+from tests.text import reference
+
+
+def slow_shingles(text: str) -> list[int]:
+    words = [reference.word_hash(w) for w in reference.words(text)]
+    if not words:
+        return []
+    marked = [START] * (ORDER - 1) + words + [END] * (ORDER - 1)
+    out = []
+    for order in (ORDER, ORDER - 1):
+        for i in range(len(marked) - order + 1):
+            h = marked[i]
+            for w in marked[i + 1 : i + order]:
+                h = reference.combine(h, w)
+            out.append(h)
+    return out + words
+
+
+def true_counts(values: list[str | None]) -> Counter[int]:
+    distinct = {tuple(reference.word_hash(w) for w in reference.words(v or "")): v or "" for v in values}
+    counts: Counter[int] = Counter()
+    for words, text in distinct.items():
+        if words:
+            counts.update(set(slow_shingles(text)))
+    return counts
+
+
+@settings(deadline=None)
+@given(reference.arrays())
+def test_counts_equal_exact_ones(case):
+    values, array = case
+    sketch = update(Sketch.empty(12), array)
+    expected = true_counts(values)
+    found = [h for row in shingles(array) for h in row.tolist()]
+    assert set(found) == set(expected)
+    got = estimate(sketch, np.array(list(expected), np.uint64)).tolist()
+    # A sketch is never below the truth, and this large a one is hardly ever above it.
+    assert all(g >= e for g, e in zip(got, expected.values(), strict=True))
+    assert sum(g > e for g, e in zip(got, expected.values(), strict=True)) <= 1 + len(expected) // 20
+
+
+@settings(deadline=None)
+@given(st.lists(reference.texts, max_size=15), st.data())
+def test_order_and_repetition_do_not_matter(values, data):
+    shuffled = data.draw(st.permutations(values))
+    one = update(Sketch.empty(8), pa.array(values, pa.string()))
+    other = Sketch.empty(8)
+    for value in shuffled:
+        update(other, pa.array([value]))
+    assert (one.cells == other.cells).all()
+    assert one.n_texts == other.n_texts
+    assert np.array_equal(one.repeated(1)[0], other.repeated(1)[0])
+    assert np.array_equal(one.repeated(1)[1], other.repeated(1)[1])
+
+
+@settings(deadline=None)
+@given(st.lists(reference.texts, max_size=15, unique_by=lambda t: tuple(map(str.lower, reference.words(t)))))
+def test_merged_parts_equal_the_whole(values):
+    half = len(values) // 2
+    left = update(Sketch.empty(8), pa.array(values[:half], pa.string()))
+    right = update(Sketch.empty(8), pa.array(values[half:], pa.string()))
+    whole = update(Sketch.empty(8), pa.array(values, pa.string()))
+    both = merge(left, right)
+    if both.n_texts == left.n_texts + right.n_texts:
+        assert (both.cells == whole.cells).all()
+    assert both.n_texts == whole.n_texts
+    assert np.array_equal(both.repeated(1)[0], whole.repeated(1)[0])
+    assert np.array_equal(both.repeated(1)[1], whole.repeated(1)[1])
+
+
+def test_a_text_in_both_parts_is_known_to_be_one():
+    part = update(Sketch.empty(8), pa.array(["one two three", "four five"]))
+    both = merge(part, part)
+    assert both.n_texts == 2
+    assert both.repeated(2)[1].tolist() == [2, 2]
+
+
+def test_sketches_of_different_size_do_not_merge():
+    with pytest.raises(ValueError, match="number of lines"):
+        merge(Sketch.empty(8), Sketch.empty(9))
+
+
+def test_cells_saturate():
+    sketch = Sketch.empty(8)
+    sketch.cells[:] = 0xFFFFFFFF
+    update(sketch, pa.array(["one two"]))
+    assert (sketch.cells == 0xFFFFFFFF).all()
+    assert (merge(sketch, sketch).cells == 0xFFFFFFFF).all()
+
+
+def test_growth_keeps_every_text():
+    values = [f"text number {i}" for i in range(9000)]
+    sketch = Sketch.empty(10)
+    for i in range(0, 9000, 1000):
+        update(sketch, pa.array(values[i : i + 1000]))
+    assert sketch.n_texts == 9000
+    hashes = text_hashes(tokenize(pa.array(values)))
+    assert sketch.repeated(1)[0].tolist() == sorted(hashes.tolist())
+
+
+def test_a_restored_sketch_goes_on_counting():
+    values = [f"text number {i % 70}" for i in range(100)]
+    whole = update(Sketch.empty(8), pa.array(values))
+    first = update(Sketch.empty(8), pa.array(values[:50]))
+    again = update(Sketch.restore(first.cells.copy(), *first.repeated(1)), pa.array(values[50:]))
+    assert (again.cells == whole.cells).all()
+    assert [a.tolist() for a in again.repeated(1)] == [a.tolist() for a in whole.repeated(1)]
