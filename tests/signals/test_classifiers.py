@@ -1,6 +1,7 @@
 """The shipped classifiers: what they give, on which input, and that their card says what they are."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from stillwatch.signals.classifiers import (
 texts = st.none() | st.text(max_size=200)
 
 
-def batch(rows):
+def batch(rows: Sequence[tuple[str | None, str | None]]) -> pa.RecordBatch:
     systems, prompts = zip(*rows, strict=True) if rows else ((), ())
     return pa.record_batch(
         {"system_prompt": pa.array(systems, pa.string()), "prompt": pa.array(prompts, pa.string())}
@@ -167,7 +168,13 @@ def test_the_card_states_the_rates_that_the_shape_test_needs(classifiers):
         assert share["n"] > 3000
         assert share["low"] <= share["rate"] <= share["high"]
     assert card["training_shaped"]["forms"] == list(TRAINING_FORMS)
-    assert classifiers.benign_training_form_rate == card["training_shaped"]["benign_templates"]["high"]
+    for rate, report in (
+        (classifiers.benign_training_form_rate, card["training_shaped"]),
+        (classifiers.benign_form_rate, card["any_form"]),
+    ):
+        by_project = [share["rate"] for share in report["benign_templates_by_project"].values()]
+        assert rate >= report["benign_templates"]["high"]
+        assert rate >= sum(by_project) / len(by_project) - 1e-4
     assert 0 < classifiers.benign_training_form_rate <= classifiers.benign_form_rate < 1
 
 

@@ -42,6 +42,7 @@ MISSES = (
     "Instructions beyond the first 2,000 and last 1,000 characters of a system prompt or prompt.",
     "A short demand inside a long pasted text: the more other words, the weaker the score.",
     "Intent: a legitimate judge, tutor or benchmark has the same form as a campaign and gets the same label.",
+    "Capability is counted by the projects' own labels: a question template filled with mathematics counts as question answering.",
     "Bare seed questions (a mathematics problem alone) are not elicitation here, though a campaign may send them to a reasoning model.",
 )  # fmt: skip
 
@@ -184,7 +185,7 @@ def _languages(card: dict[str, Any]) -> list[str]:
 def _capability(report: dict[str, Any]) -> list[str]:
     lines = [
         f"**Capability.** Right for {_percent(report['templates'])} of templates and {_percent(report['prompts'])} of bare prompts of "
-        f"unseen projects; `other` (unsure) for {_percent(report['unsure'])}.",
+        f"unseen projects; `other` (general talk, writing, images, or unsure) for {_percent(report['given_as_other'])}.",
         "",
         "| capability | projects | precision, templates | recall, templates | recall, bare prompts | legitimate templates so labelled |",
         "|---|---|---|---|---|---|",

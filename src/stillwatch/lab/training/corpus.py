@@ -17,7 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillwatch.exchange.errors import UnreadableInputError
-from stillwatch.lab.training.capabilities import bulk_capability, prompt_capability, teacher_capability
+from stillwatch.lab.training.capabilities import (
+    bulk_capability,
+    merged,
+    prompt_capability,
+    teacher_capability,
+)
 from stillwatch.lab.training.corrections import corrected
 from stillwatch.lab.training.labels import NO, YES, Form, form_of
 from stillwatch.lab.training.language import language_of
@@ -130,7 +135,7 @@ def _teacher(table: pa.Table) -> Iterator[Unit]:
             form_of(row["system"], row["template"]), source, name, capability == "rubric_grading"
         )
         language = language_of(row["system"], row["template"])
-        yield Unit(source, TEACHER, row["system"], row["template"], capability, form, language, False)
+        yield Unit(source, TEACHER, row["system"], row["template"], merged(capability), form, language, False)
 
 
 def _bulk(table: pa.Table) -> Iterator[Unit]:
@@ -139,7 +144,7 @@ def _bulk(table: pa.Table) -> Iterator[Unit]:
         form = corrected(form_of(row["system"], row["template"]), source, name, None)
         capability = bulk_capability(source, name, row["use"], form.rubric == YES)
         language = language_of(row["system"], row["template"])
-        yield Unit(source, BULK, row["system"], row["template"], capability, form, language, True)
+        yield Unit(source, BULK, row["system"], row["template"], merged(capability), form, language, True)
 
 
 def _own(own: dict[str, Any]) -> Iterator[Unit]:
@@ -175,7 +180,14 @@ def _plain(plain: dict[str, Any]) -> Iterator[Unit]:
             if capability == "rubric_grading":
                 form = Form(form.elicitation, YES, NO, form.answer_format)
             yield Unit(
-                f"{OWN_PROJECT}: capabilities {i % 2}", PLAIN, None, text, capability, form, "english", True
+                f"{OWN_PROJECT}: capabilities {i % 2}",
+                PLAIN,
+                None,
+                text,
+                merged(capability),
+                form,
+                "english",
+                True,
             )
 
 
@@ -201,7 +213,7 @@ def _prompts(tables: dict[str, pa.Table], seed: int) -> Iterator[Unit]:
 
 
 def _prompt(source: str, kind: str, text: str) -> Unit:
-    form, capability = form_of(None, text), prompt_capability(source, kind)
+    form, capability = form_of(None, text), merged(prompt_capability(source, kind))
     return Unit(source, PROMPT, None, text, capability, form, language_of(None, text), True)
 
 

@@ -131,7 +131,7 @@ def capability_report(units: tuple[Unit, ...], given: npt.NDArray[np.int64]) -> 
     return {
         "templates": interval(int((right & template).sum()), int(template.sum())),
         "prompts": interval(int((right & prompt).sum()), int(prompt.sum())),
-        "unsure": _share(names == NO_CAPABILITY, template | prompt),
+        "given_as_other": _share(names == NO_CAPABILITY, template | prompt),
         "classes": {
             name: {
                 "projects": len(
@@ -143,7 +143,7 @@ def capability_report(units: tuple[Unit, ...], given: npt.NDArray[np.int64]) -> 
             }
             for name in CAPABILITIES
         },
-        "benign_templates": {name: _share(names == name, bulk) for name in (*CAPABILITIES, NO_CAPABILITY)},
+        "benign_templates": {name: _share(names == name, bulk) for name in CAPABILITIES},
     }
 
 

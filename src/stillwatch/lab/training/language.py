@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections import Counter
 
 from stillwatch.lab.training.slots import without_slots
 
@@ -65,9 +66,9 @@ _COMMON = frozenset(
 def language_of(system: str | None, template: str) -> str:
     """`english`, `other`, or `none` where fewer than four words of fixed text are left to tell by."""
     words = re.findall(r"[^\W\d_]+", without_slots(f"{system or ''}\n{template}").lower())
-    letters = "".join(words)
-    latin = sum(unicodedata.name(c, "").startswith("LATIN") for c in letters)
-    if letters and latin < 0.7 * len(letters):
+    letters = Counter("".join(words))
+    latin = sum(n for letter, n in letters.items() if unicodedata.name(letter, "").startswith("LATIN"))
+    if latin < 0.7 * letters.total():
         return OTHER
     if len(words) < 4:
         return NONE

@@ -55,7 +55,7 @@ def build_pools(tables: Mapping[str, pa.Table], sensitive: Sequence[str]) -> Poo
         "api": seeds.get("api_description", []),
         "mathematics": [*seeds.get("math_question", []), *_like(items, "grade-school")],
         "instruction": [*seeds.get("seed_instruction", []), *prompts.get("instruction", []), *seeds.get("roleplay", [])],
-        "question": [*seeds.get("math_question", [])[:1500], *_like(items, "vicuna"), *prompts.get("stem", []),
+        "question": [*seeds.get("math_question", [])[:300], *_like(items, "vicuna"), *prompts.get("stem", []),
                      *_like(items, "BFCL")[:1500], *seeds.get("customer_query", [])[:500]],
         "long": [" ".join(said[i : i + 12]) for i in range(0, min(len(said), 24_000), 12)],
         "utterance": said[:20_000],
