@@ -24,6 +24,7 @@ from stillwatch.links.shared_attributes import SharedAttribute, shared_attribute
 
 TIED_BY = ("payment", "prefix", "email_domain", "birth")
 TIED_SHARE = 0.5
+OWNED_BY = ("payment", "email_domain")
 WORDS = {
     "payment": "payment instruments",
     "prefix": "address prefixes",
@@ -61,3 +62,31 @@ def tie_log_e(found: SharedAttribute) -> float:
     """
     log_e = log_e_from_log_p(found.log_p)
     return log_e if found.n_tied >= TIED_SHARE * found.n_entities else min(log_e, 0.0)
+
+
+def owner_share(
+    entities: NDArray[np.str_],
+    weight: NDArray[np.float64],
+    shared: Mapping[str, SharedAttribute],
+    models: AttributeModels,
+) -> float:
+    """Largest part of a group's exchanges that one tied payment instrument or e-mail domain stands behind.
+
+    Counted in exchanges: a few strangers who tried a firm's template do not make the firm several customers.
+
+    Args:
+        entities: names, shape (n,).
+        weight: exchanges of each, shape (n,).
+        shared: the tests of the group.
+        models: attributes of all entities.
+    """
+    numbers = [models.attributes.numbers.get(name, -1) for name in entities.tolist()]
+    largest = 0.0
+    for kind in OWNED_BY:
+        if kind not in shared:
+            continue
+        incidence = models.attributes.kinds[kind]
+        for value in shared[kind].shared:
+            holders = incidence.transposed[[incidence.values.index(value.value)]].indices
+            largest = max(largest, float(weight[np.isin(numbers, holders)].sum()))
+    return largest / max(float(weight.sum()), 1.0)

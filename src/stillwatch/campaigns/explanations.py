@@ -11,7 +11,6 @@ from stillwatch.campaigns.ladder import Standing
 from stillwatch.campaigns.tables import Rung
 
 ONE_OWNER = 0.9
-OWNER_KINDS = ("payment", "email_domain")
 
 
 @dataclass(frozen=True)
@@ -86,16 +85,16 @@ def _strangers(test: GroupTests, standing: Standing) -> Explanation:
 
 
 def _one_customer(test: GroupTests, standing: Standing) -> Explanation:
-    measure = max((_largest_share(test, kind) for kind in OWNER_KINDS), default=0.0)
+    measure = test.owner_share
     open_owner = measure >= ONE_OWNER
     shaped = standing.rung == Rung.TRAINING_SHAPED
     forms = f"{test.shape.any_share:.0%} of the exchanges have a form that training data has"
     if not open_owner:
-        text = f"no one payment instrument or e-mail domain is behind the accounts (at most {measure:.0%}); {forms}"
+        text = f"no one payment instrument or e-mail domain is behind the exchanges (at most {measure:.0%}); {forms}"
     elif shaped:
-        text = f"{measure:.0%} of the accounts have one owner, but what they collect is training-shaped: {forms}"
+        text = f"{measure:.0%} of the exchanges have one owner, but what they collect is training-shaped: {forms}"
     else:
-        text = f"{measure:.0%} of the accounts have one owner in the open, and only {forms}"
+        text = f"{measure:.0%} of the exchanges have one owner in the open, and only {forms}"
     margin = (ONE_OWNER - measure) * 10
     return Explanation(
         "one customer with a product of its own behind several accounts",
@@ -105,10 +104,3 @@ def _one_customer(test: GroupTests, standing: Standing) -> Explanation:
         ONE_OWNER,
         text,
     )
-
-
-def _largest_share(test: GroupTests, kind: str) -> float:
-    shared = test.shared.get(kind)
-    if shared is None or not shared.shared or shared.n_entities == 0:
-        return 0.0
-    return max(value.holders for value in shared.shared) / shared.n_entities

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from stillwatch.campaigns import words
 from stillwatch.campaigns.candidates import Candidate
-from stillwatch.campaigns.co_occurrence import AttributeModels, co_occurrence_test, tie_log_e
+from stillwatch.campaigns.co_occurrence import AttributeModels, co_occurrence_test, owner_share, tie_log_e
 from stillwatch.campaigns.common_stream import common_stream_test, dispersion
 from stillwatch.campaigns.evalues import log_average
 from stillwatch.campaigns.exchangeability import exchangeability_test, label_test
@@ -33,7 +33,8 @@ class GroupTests:
         findings: one per family.
         rung_log_e: natural logarithm of each rung's own e-value.
         verdicts: per-account outcomes by family (exchangeability, template_mix, common_stream, partition).
-        shared: the attribute tests by kind.
+        shared: the attribute tests by kind; empty where ties found the group.
+        owner_share: largest part of the exchanges behind one tied payment instrument or e-mail domain.
         shape: training shape.
     """
 
@@ -43,6 +44,7 @@ class GroupTests:
     rung_log_e: Mapping[Rung, float]
     verdicts: Mapping[str, Verdict]
     shared: Mapping[str, SharedAttribute]
+    owner_share: float
     shape: TrainingShape
 
 
@@ -73,6 +75,8 @@ def run_tests(
         "partition": partition_test(sample),
     }
     shared = co_occurrence_test(entities, models)
+    exchanges = np.bincount(sample.entity, minlength=sample.n_entities).astype(np.float64)
+    owned = owner_share(entities, exchanges, shared, models)
     if candidate.discovered_by == "links":
         # Ties that found the group cannot testify for it.
         shared = {}
@@ -94,4 +98,4 @@ def run_tests(
         words.partition(verdicts["partition"], sample, REPEATING),
         words.shape(shape, benign_rate, len(sample.ts)),
     )
-    return GroupTests(candidate, sample, findings, rungs, verdicts, shared, shape)
+    return GroupTests(candidate, sample, findings, rungs, verdicts, shared, owned, shape)
