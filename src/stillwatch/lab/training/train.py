@@ -79,10 +79,10 @@ def _write(out: Path, fit: Fit, calibrated: Calibrated, card: dict[str, Any]) ->
         "bits": BITS,
         "capabilities": list(CAPABILITIES),
         "labels": list(LABELS),
-        "scale": [float(value) for value in scale],
-        "bias": [float(np.float32(value)) for value in fit.bias],
-        "temperature": calibrated.temperature,
-        "platt": calibrated.platt.tolist(),
+        "scale": [_rounded(value) for value in scale],
+        "bias": [_rounded(value) for value in fit.bias],
+        "temperature": _rounded(calibrated.temperature),
+        "platt": [[_rounded(value) for value in pair] for pair in calibrated.platt],
         "least": LEAST,
         "weights_sha256": hashlib.sha256(buffer.getvalue()).hexdigest(),
     }
@@ -95,3 +95,8 @@ def _write(out: Path, fit: Fit, calibrated: Calibrated, card: dict[str, Any]) ->
         raise OutputError(
             f"the classifiers cannot be written ({error})", "give --out a folder with room", file=out
         ) from error
+
+
+def _rounded(value: float) -> float:
+    # The number of threads changes the order of sums, and with it the last digits.
+    return float(f"{float(value):.4g}")
