@@ -5,7 +5,6 @@ import pytest
 from stillwatch.exchange.errors import UsageError
 from stillwatch.settings import ScanSettings, load_settings
 
-
 DEFAULTS = {name: field.default for name, field in ScanSettings.model_fields.items()}
 
 
@@ -38,7 +37,7 @@ def test_rising_order(write, monkeypatch):
     monkeypatch.setenv("STILLWATCH_MEMORY_LIMIT", "2GB")
     found = load_settings(file, {"memory_limit": "8GB", "fdr": None})
     assert (found.fdr, found.threads, found.memory_limit) == (0.02, 5, "8GB")
-    assert found.shape_fdr == DEFAULTS["shape_fdr"]
+    assert found.shape_error == DEFAULTS["shape_error"]
 
 
 def test_a_variable_is_typed(monkeypatch):
