@@ -12,47 +12,54 @@ import pyarrow.parquet as pq
 
 from stillwatch.engines.duckdb import DuckdbEngine
 from stillwatch.engines.run import Report, Run
-from stillwatch.exchange.output import written
+from stillwatch.exchange.prepare import QUARANTINE_FILE
 from stillwatch.exchange.privacy import without_text
-from stillwatch.exchange.tables import EXCHANGES
+from stillwatch.exchange.tables import ACCOUNTS, EXCHANGES, RELEASES
 from stillwatch.exchange.writer import DatasetWriter
+from stillwatch.settings import ScanSettings
 from stillwatch.signals.stage import kept_tables, take_signatures
+from stillwatch.trouble import computed
 
 SIGNATURES = "signatures"
 """Folder of a dataset in which signatures stand in place of the text."""
+_REST = (f"{ACCOUNTS.name}.parquet", f"{RELEASES.name}.parquet", QUARANTINE_FILE)
 
 
 def replace_text_by_signatures(
-    texts: Path, out: Path, memory_limit: str, threads: int, report: Report
+    texts: Path, out: Path, settings: ScanSettings, report: Report, *, replace: bool = False
 ) -> None:
     """Write the dataset in `texts` to `out` without its texts, with signatures beside it; then delete `texts`.
 
     Args:
         texts: a finished dataset folder that nobody else needs.
         out: the dataset folder to be.
-        memory_limit: of the engine.
-        threads: of the engine.
+        settings: the engine's memory and threads.
         report: told of progress.
+        replace: whether a finished dataset in `out` may be replaced.
 
     Raises:
-        OutputError: `out` cannot be written.
+        OutputError: `out` cannot be written, or holds a finished dataset.
+        UsageError: the memory of the settings is too small.
     """
     try:
-        with written(out):
-            _take(texts, out / SIGNATURES, memory_limit, threads, report)
-            with DatasetWriter(out, EXCHANGES) as writer:
-                for file in sorted((texts / EXCHANGES.name).glob("*.parquet")):
-                    for batch in pq.ParquetFile(file).iter_batches():
-                        writer.write(without_text(batch, EXCHANGES))
-            for rest in texts.glob("*.*"):
-                shutil.move(rest, out / rest.name)
+        # The writer is first: it refuses a finished dataset before its signatures are touched, and marks the
+        # folder as unfinished until exchanges and signatures are both there.
+        with computed(out), DatasetWriter(out, EXCHANGES, replace=replace) as writer:
+            _take(texts, out / SIGNATURES, settings, report)
+            for file in sorted((texts / EXCHANGES.name).glob("*.parquet")):
+                for batch in pq.ParquetFile(file).iter_batches():
+                    writer.write(without_text(batch, EXCHANGES))
+            for name in _REST:
+                (out / name).unlink(missing_ok=True)
+                if (texts / name).exists():
+                    shutil.move(texts / name, out / name)
     finally:
         shutil.rmtree(texts, ignore_errors=True)
 
 
-def _take(texts: Path, signatures: Path, memory_limit: str, threads: int, report: Report) -> None:
+def _take(texts: Path, signatures: Path, settings: ScanSettings, report: Report) -> None:
     work = texts / "steps"
-    engine = DuckdbEngine(work, memory_limit, threads)
+    engine = DuckdbEngine(work, settings.memory_limit, settings.threads)
     try:
         engine.attach("exchanges", sorted((texts / EXCHANGES.name).glob("*.parquet")))
         take_signatures(Run(engine, report, 8))

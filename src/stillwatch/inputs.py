@@ -2,7 +2,8 @@
 
 import datetime as dt
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,13 @@ import pyarrow as pa
 
 from stillwatch.engines.run import Report
 from stillwatch.exchange.dataset import open_dataset
-from stillwatch.exchange.output import written
+from stillwatch.exchange.errors import UnreadableInputError
 from stillwatch.exchange.prepare import QUARANTINE_FILE, Prepared, prepare
 from stillwatch.exchange.privacy import IdentifierHasher
 from stillwatch.exchange.quality import Measure, Quality
 from stillwatch.exchange.rules import ValidationRules
+from stillwatch.exchange.tables import EXCHANGES
+from stillwatch.exchange.writer import INCOMPLETE
 from stillwatch.hash_only import SIGNATURES, replace_text_by_signatures
 from stillwatch.settings import ScanSettings
 from stillwatch.sources.ingest import IngestOptions, IngestReport, ingest
@@ -84,51 +87,110 @@ def prepare_input(
     if is_dataset(inputs) and not join:
         report("checking the dataset", 0, 0)
         folder = Path(inputs[0])
-        prepared = prepare(open_dataset(folder), work, rules, hasher)
-        return _input(prepared, prepared.quality, folder, out, origin)
-    imported = _ingest(inputs, work / "dataset", settings, report, join)
+        prepared = prepare(open_dataset(folder), work, rules, hasher, out / QUARANTINE_FILE)
+        return _input(prepared, folder, prepared.quality, origin)
+    with _keeping(work / "dataset" / QUARANTINE_FILE, out):
+        imported = _ingest(inputs, work / "dataset", settings, report, join)
+    _require_fit_rows(imported, out)
     prepared = prepare(open_dataset(imported.out), work / "prepared", rules, hasher)
     origin["join"] = list(join)
     origin["formats"] = sorted({name for file in imported.files for name in file.formats})
-    return _input(prepared, imported.quality, imported.out, out, origin)
+    return _input(prepared, imported.out, imported.quality, origin)
 
 
 def import_dataset(
-    inputs: Sequence[str], out: Path, settings: ScanSettings, report: Report, *, join: Sequence[str] = ()
+    inputs: Sequence[str],
+    out: Path,
+    settings: ScanSettings,
+    report: Report,
+    *,
+    join: Sequence[str] = (),
+    overwrite: bool = False,
 ) -> IngestReport:
-    """Turn logs into a dataset folder; with `hash_only` one that holds signatures in place of texts."""
+    """Turn logs into a dataset folder; with `hash_only` one that holds signatures in place of texts.
+
+    Args:
+        inputs: what the user named.
+        out: the dataset folder to be.
+        settings: see `ScanSettings`.
+        report: told of progress.
+        join: access logs.
+        overwrite: whether a finished dataset in `out` may be replaced.
+    """
     if not settings.hash_only:
-        return _ingest(inputs, out, settings, report, join)
-    texts = out / "texts.partial"
-    with written(out):
-        shutil.rmtree(texts, ignore_errors=True)
+        if overwrite or not _is_finished(out):
+            # Signatures of other exchanges would be taken for those of the new ones.
+            shutil.rmtree(out / SIGNATURES, ignore_errors=True)
+        return _ingest(inputs, out, settings, report, join, overwrite)
+    # The underscore keeps what a killed run leaves from being read as a log.
+    texts = out / "_texts.partial"
+    shutil.rmtree(texts, ignore_errors=True)
     try:
         found = _ingest(inputs, texts, settings, report, join)
-        replace_text_by_signatures(texts, out, settings.memory_limit, settings.threads, report)
+        replace_text_by_signatures(texts, out, settings, report, replace=overwrite)
     finally:
         shutil.rmtree(texts, ignore_errors=True)
-    return replace(found, out=out)
+    kept = None if found.quality.quarantine is None else out / QUARANTINE_FILE
+    return replace(found, out=out, quality=replace(found.quality, quarantine=kept))
+
+
+def _is_finished(dataset: Path) -> bool:
+    parts = dataset / EXCHANGES.name
+    return any(parts.glob("*.parquet")) and not (parts / INCOMPLETE).exists()
 
 
 def _ingest(
-    inputs: Sequence[str], out: Path, settings: ScanSettings, report: Report, join: Sequence[str]
+    inputs: Sequence[str],
+    out: Path,
+    settings: ScanSettings,
+    report: Report,
+    join: Sequence[str],
+    overwrite: bool = False,
 ) -> IngestReport:
+    for name in inputs:
+        if (Path(name) / SIGNATURES).is_dir():
+            raise UnreadableInputError(
+                "this dataset holds signatures in place of texts, which count only within one import",
+                "scan it by itself, without --join; or import its logs together with the others",
+                file=name,
+            )
     options = IngestOptions(
         rules=validation_rules(settings),
         trusted_hops=settings.trusted_hops,
         account_field=settings.account_field,
         join=tuple(join),
         key_file=settings.key_file,
+        overwrite=overwrite,
     )
     return ingest(inputs, out, options, lambda done, total: report("reading logs", done, total))
 
 
-def _input(prepared: Prepared, quality: Quality, folder: Path, out: Path, origin: dict[str, Any]) -> Input:
+@contextmanager
+def _keeping(quarantine: Path, out: Path) -> Iterator[None]:
+    """The working folder goes at the end of the scan, whatever becomes of it; what was left out must not."""
+    try:
+        yield
+    finally:
+        if quarantine.exists():
+            shutil.copyfile(quarantine, out / QUARANTINE_FILE)
+
+
+def _require_fit_rows(found: IngestReport, out: Path) -> None:
+    """Logs of which nothing could be used make no verdict, not even an empty one."""
+    reasons = found.quality.reasons.most_common()
+    if found.fit or not reasons:
+        return
+    (column, reason), rows = reasons[0]
+    raise UnreadableInputError(
+        f"no exchange could be used; most often ({rows} times): {column + ': ' if column else ''}{reason}",
+        f"see {out / QUARANTINE_FILE}: it names every row, what is wrong with it, and what to do",
+        file=found.files[0].file if len(found.files) == 1 else None,
+    )
+
+
+def _input(prepared: Prepared, folder: Path, quality: Quality, origin: dict[str, Any]) -> Input:
     null_share = prepared.quality.null_share
     signatures = folder / SIGNATURES
-    if quality.quarantine is not None:
-        # The working folder goes at the end of the scan; what was left out must not.
-        shutil.copyfile(quality.quarantine, out / QUARANTINE_FILE)
     return Input(
         files=prepared.files,
         accounts=prepared.accounts,

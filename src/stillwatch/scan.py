@@ -31,8 +31,9 @@ from stillwatch.engines.run import Report, Run
 from stillwatch.evidence.report import write_report
 from stillwatch.exchange.errors import UsageError
 from stillwatch.exchange.output import written
+from stillwatch.exchange.prepare import QUARANTINE_FILE
 from stillwatch.exchange.writer import write_table
-from stillwatch.inputs import Input, prepare_input
+from stillwatch.inputs import Input, is_dataset, prepare_input
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.steps import fit_models, link_steps
 from stillwatch.settings import ScanSettings
@@ -40,8 +41,12 @@ from stillwatch.signals.classifiers import load_classifiers
 from stillwatch.signals.samples import example_texts, sample_table, with_skeletons
 from stillwatch.signals.stage import attach_signatures, family_steps, take_signatures
 from stillwatch.signals.steps import signal_steps
+from stillwatch.trouble import computed
 
 STEPS_EXPECTED = 50
+STEPS = "steps"
+"""Working folder in the results folder."""
+_MARK = "made_by_stillwatch"
 _RESULT_FILES = [f"{schema.name}.parquet" for schema in RESULTS]
 
 
@@ -96,22 +101,23 @@ def scan(
     Raises:
         StillwatchError: input that cannot be read, output that cannot be written.
     """
-    steps_folder = out / "steps"
+    if request.keep_steps and settings.hash_only:
+        raise UsageError("the tables of the steps hold texts", "leave out --keep-steps or --hash-only")
     with written(out):
         out.mkdir(parents=True, exist_ok=True)
         _clear(out)
     try:
-        with written(out):
+        with computed(out):
             return _scan(request, out, settings, report)
     finally:
         if not request.keep_steps:
-            shutil.rmtree(steps_folder, ignore_errors=True)
+            shutil.rmtree(out / STEPS, ignore_errors=True)
 
 
 def _scan(request: ScanRequest, out: Path, settings: ScanSettings, report: Report) -> ScanOutcome:
     started = time.perf_counter()
     found = prepare_input(request.inputs, out, settings, report, join=request.join)
-    engine = DuckdbEngine(out / "steps", settings.memory_limit, settings.threads)
+    engine = DuckdbEngine(out / STEPS, settings.memory_limit, settings.threads)
     try:
         run = Run(engine, report, STEPS_EXPECTED)
         run.done("input", started, found.rows)
@@ -149,7 +155,7 @@ def _stages(run: Run, found: Input, settings: ScanSettings) -> tuple[list[ShownG
     start = time.perf_counter()
     attributes = Attributes.from_table(engine.table("account_attributes"))
     models = AttributeModels(attributes, fit_models(attributes))
-    rates = Rates(settings.fdr, settings.shape_fdr, load_classifiers().benign_training_form_rate)
+    rates = Rates(settings.fdr, settings.shape_error, load_classifiers().benign_training_form_rate)
     told = _telling(run.report)
     judged = judge(usage, candidates, engine.table("candidate_sample"), models, rates, told)
     shown = shown_groups(judged, usage, settings.unreported_groups)
@@ -220,10 +226,19 @@ def _write(out: Path, engine: DuckdbEngine, tables: dict[str, pa.Table], summary
 
 def _clear(out: Path) -> None:
     """Remove an earlier scan's results, so that a killed run cannot leave a mixture of two."""
-    if (out / "exchanges").is_dir() and not (out / "summary.json").exists() and not (out / "steps").exists():
+    steps = out / STEPS
+    if is_dataset([str(out)]):
         raise UsageError(
             "this folder holds a dataset, not results", "choose another folder with --out", file=out
         )
-    for name in ["summary.json", "report.html", "samples.parquet", "quarantine.jsonl", *_RESULT_FILES]:
+    if steps.exists() and not (steps / _MARK).exists():
+        raise UsageError(
+            "this is needed for working tables, but it is not of our making",
+            "choose another folder with --out",
+            file=steps,
+        )
+    for name in ["summary.json", "report.html", "samples.parquet", QUARANTINE_FILE, *_RESULT_FILES]:
         (out / name).unlink(missing_ok=True)
-    shutil.rmtree(out / "steps", ignore_errors=True)
+    shutil.rmtree(steps, ignore_errors=True)
+    steps.mkdir()
+    (steps / _MARK).touch()

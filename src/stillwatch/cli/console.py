@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 output = Console(soft_wrap=True)
-messages = Console(stderr=True)
+messages = Console(stderr=True, soft_wrap=True)  # a path that is cut in two cannot be copied
 
 Report = Callable[[str, int, int], None]
 """Told of what is being done: (words, done, total); total 0 where it is not known."""

@@ -1,7 +1,9 @@
 """What the commands print for people; `--json` prints the same values for programs."""
 
+from pathlib import Path
+
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from stillwatch.cli.console import messages, output
 from stillwatch.exchange.quality import Quality
@@ -20,9 +22,7 @@ def print_outcome(outcome: ScanOutcome) -> None:
         f"{counts['campaigns']} campaigns among {counts['accounts']:,} accounts and {counts['exchanges']:,} "
         f"exchanges; {counts['groups_tested']} groups tested at a false-discovery rate of {outcome.summary['fdr']:.0%}"
     )
-    if counts["quarantined"]:
-        where = escape(str(outcome.results / "quarantine.jsonl"))
-        messages.print(f"{counts['quarantined']:,} rows were unfit and left out; reasons in {where}")
+    _print_unfit(counts["quarantined"], outcome.results / "quarantine.jsonl")
     rows = pq.read_table(outcome.results / "campaigns.parquet").to_pylist()
     if not rows:
         return
@@ -57,7 +57,7 @@ def print_quality(quality: Quality) -> None:
 
 def print_ingest(found: IngestReport) -> None:
     """What was read from which file."""
-    table = Table("file", "format", "records", "exchanges", "share read")
+    table = Table(Column("file", overflow="fold"), "format", "records", "exchanges", "share read")
     for file in found.files:
         table.add_row(
             escape(file.file),
@@ -67,6 +67,12 @@ def print_ingest(found: IngestReport) -> None:
             f"{file.share_read:.1%}",
         )
     output.print(table)
+    _print_unfit(sum(file.unfit + file.unreadable.total() for file in found.files), found.quality.quarantine)
     for advice in found.advice():
         messages.print(escape(advice))
     output.print(f"Dataset: {escape(str(found.out))} ({found.fit:,} exchanges)", highlight=False)
+
+
+def _print_unfit(rows: int, quarantine: Path | None) -> None:
+    if rows:
+        messages.print(f"{rows:,} rows were unfit and left out; reasons in {escape(str(quarantine))}")

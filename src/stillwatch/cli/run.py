@@ -147,6 +147,9 @@ def import_logs(
     assume_timezone: Zone = None,
     trusted_hops: Hops = None,
     account_field: Account = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a dataset that stands in OUT already.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Turn logs into a dataset folder that `scan` reads (docs/data.md says what is stored)."""
@@ -163,7 +166,7 @@ def import_logs(
     }
     chosen = load_settings(settings, given)
     with progress("Importing") as report:
-        found = import_dataset(inputs, out, chosen, report, join=tuple(join or ()))
+        found = import_dataset(inputs, out, chosen, report, join=tuple(join or ()), overwrite=overwrite)
     if as_json:
         print_json(found.as_dict())
     else:

@@ -5,6 +5,7 @@ leaves no file that looks whole, and a reader can open any step's table with any
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlglot
 
+from stillwatch.engines.errors import EngineDiskError, EngineMemoryError
 from stillwatch.engines.step import DriverStep, FoldStep, KernelStep, SqlStep, Step
 
 BATCH_ROWS = 16_384
@@ -61,14 +63,19 @@ class DuckdbEngine:
         return name in self._names
 
     def run(self, step: Step) -> None:
-        """Make the step's table from its inputs."""
+        """Make the step's table from its inputs.
+
+        Raises:
+            EngineError: memory or disk do not suffice.
+        """
         runners: dict[type, Callable[..., None]] = {
             SqlStep: self._run_sql,
             KernelStep: self._run_kernel,
             FoldStep: self._run_fold,
             DriverStep: self._run_driver,
         }
-        runners[type(step)](step)
+        with _complaints():
+            runners[type(step)](step)
 
     def rows(self, name: str) -> int:
         """Number of rows of a table."""
@@ -81,7 +88,8 @@ class DuckdbEngine:
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A whole table in memory."""
-        return self._connection.sql(_select(name, columns)).to_arrow_table()
+        with _complaints():
+            return self._connection.sql(_select(name, columns)).to_arrow_table()
 
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table in batches of at most `BATCH_ROWS` rows."""
@@ -120,7 +128,9 @@ class DuckdbEngine:
     def _run_driver(self, step: DriverStep) -> None:
         self.put(step.output, step.function({name: self.table(name) for name in step.inputs}))
 
-    def _write(self, name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch] | list[pa.RecordBatch]) -> None:
+    def _write(
+        self, name: str, schema: pa.Schema, batches: Iterator[pa.RecordBatch] | list[pa.RecordBatch]
+    ) -> None:
         target = self._folder / f"{name}.parquet"
         partial = target.with_suffix(".partial")
         with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
@@ -128,6 +138,20 @@ class DuckdbEngine:
                 writer.write_batch(batch)
         partial.replace(target)
         self.attach(name, [target])
+
+
+@contextmanager
+def _complaints() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.OutOfMemoryException as error:
+        raise EngineMemoryError(_first_line(error)) from error
+    except duckdb.IOException as error:
+        raise EngineDiskError(_first_line(error)) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _select(name: str, columns: Sequence[str] | None) -> str:

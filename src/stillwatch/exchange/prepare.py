@@ -43,7 +43,13 @@ class Prepared:
     quality: Quality
 
 
-def prepare(dataset: Dataset, out: Path, rules: ValidationRules, hasher: IdentifierHasher) -> Prepared:
+def prepare(
+    dataset: Dataset,
+    out: Path,
+    rules: ValidationRules,
+    hasher: IdentifierHasher,
+    quarantine_file: Path | None = None,
+) -> Prepared:
     """Validate a dataset, leave out what is unfit, and hash its identifiers.
 
     Args:
@@ -51,6 +57,7 @@ def prepare(dataset: Dataset, out: Path, rules: ValidationRules, hasher: Identif
         out: folder for `exchanges/` (only files that had to be changed) and `quarantine.jsonl`.
         rules: the settings of validation.
         hasher: hashes the identifiers.
+        quarantine_file: where unfit rows are written, if not in `out`.
 
     Raises:
         OutputError: `out` cannot be written (full disk, no permission).
@@ -61,7 +68,7 @@ def prepare(dataset: Dataset, out: Path, rules: ValidationRules, hasher: Identif
             "the dataset would be overwritten by its own scan", "choose another folder with --out"
         )
     with ExitStack() as stack:
-        quarantine = stack.enter_context(Quarantine(out / QUARANTINE_FILE))
+        quarantine = stack.enter_context(Quarantine(quarantine_file or out / QUARANTINE_FILE))
         passage = _Passage(dataset, rules, quarantine, hasher, out)
         side = {table.name: passage.side_table(table) for table in (ACCOUNTS, RELEASES)}
         duplicates = stack.enter_context(DuplicateDetector(out))

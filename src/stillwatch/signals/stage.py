@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from stillwatch.engines.run import Run
 from stillwatch.engines.step import DriverStep, Step
+from stillwatch.exchange.errors import UnreadableInputError
 from stillwatch.signals.classifiers import PROMPT_LABELS, classify_step
 from stillwatch.signals.signatures import (
     FIELDS,
@@ -40,9 +42,22 @@ def take_signatures(run: Run) -> None:
 
 
 def attach_signatures(run: Run, folder: Path) -> None:
-    """Take the tables of `kept_tables` from where an import has put them."""
+    """Take the tables of `kept_tables` from where an import has put them.
+
+    Raises:
+        UnreadableInputError: one of them is missing or damaged.
+    """
     for name in kept_tables():
-        run.engine.attach(name, [folder / f"{name}.parquet"])
+        file = folder / f"{name}.parquet"
+        try:
+            pq.ParquetFile(file).close()
+        except (OSError, pa.ArrowException) as error:
+            raise UnreadableInputError(
+                "these signatures, which stand in place of the texts, are missing or damaged",
+                "import the logs again with --hash-only",
+                file=file,
+            ) from error
+        run.engine.attach(name, [file])
 
 
 def family_steps(known: pa.Table | None = None) -> list[Step]:
@@ -52,7 +67,9 @@ def family_steps(known: pa.Table | None = None) -> list[Step]:
         known: families of an earlier scan (either field), whose names are kept.
     """
     return [
-        DriverStep(f"{field}_families", (skeletons_name(field),), partial(_families, field=field, known=known))
+        DriverStep(
+            f"{field}_families", (skeletons_name(field),), partial(_families, field=field, known=known)
+        )
         for field in FIELDS
     ]
 
