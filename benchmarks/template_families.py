@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from stillwatch.signals import signatures
 from stillwatch.signals.templates import families
 from stillwatch.text.frequency import Sketch, update
-from stillwatch.text.skeleton import skeletons
+from stillwatch.text.skeleton import Settings, skeletons
 from stillwatch.text.tokens import tokenize
 
 CORPORA = Path(__file__).resolve().parents[2] / "shared" / "data" / "corpora"
@@ -138,17 +138,22 @@ def find(texts: list[str]) -> npt.NDArray[np.str_]:
 
 
 def measure(half: int, seed: int, boilerplate: float) -> tuple[float, ...]:
-    """Templates, families, recall (30 texts and more / fewer), precision, share of chat given a template."""
+    """Templates; families; recall with 30 texts and more, of those with a long fixed run, with fewer;
+    precision; chat.
+    """
     texts, labels, templates = world(half, seed, boilerplate)
     family = find(texts)
-    recalls: dict[bool, list[float]] = {True: [], False: []}
+    recalls: dict[str, list[float]] = {"many": [], "long": [], "few": []}
     together = 0.0
     for label in range(len(templates)):
         mine = family[labels == label]
         pairs = sum(n * (n - 1) / 2 for f, n in Counter(mine.tolist()).items() if f)
         together += pairs
         distinct = len({t for t, is_mine in zip(texts, labels == label, strict=True) if is_mine})
-        recalls[distinct >= 30].append(pairs / (len(mine) * (len(mine) - 1) / 2))
+        recall = pairs / (len(mine) * (len(mine) - 1) / 2)
+        recalls["many" if distinct >= 30 else "few"].append(recall)
+        if distinct >= 30 and max(len(_words(s)) for s in _fixed(templates[label])) >= Settings().run:
+            recalls["long"].append(recall)
     triples = [_triples(t) for t in templates]
     apart = 0
     for name in set(family.tolist()) - {""}:
@@ -158,7 +163,7 @@ def measure(half: int, seed: int, boilerplate: float) -> tuple[float, ...]:
                 if a < b and len(triples[a] & triples[b]) < FAR * len(triples[a] | triples[b]):
                     apart += inside[a] * inside[b]
     chat = float((family[labels < 0] != "").mean())
-    mean = [float(np.mean(recalls[k])) if recalls[k] else float("nan") for k in (True, False)]
+    mean = [float(np.mean(found)) if found else float("nan") for found in recalls.values()]
     return len(templates), len(set(family.tolist()) - {""}), *mean, together / (together + apart), chat
 
 
@@ -166,7 +171,7 @@ def main() -> None:
     if not CORPORA.exists():
         print(f"skipped: no corpora at {CORPORA}")
         return
-    head = "half | boilerplate items | seed | templates | families | recall >= 30 | recall < 30 | precision | chat"
+    head = "half | boilerplate items | seed | templates | families | recall >= 30 | with a long run | recall < 30 | precision | chat"
     print(f"| {head} |")
     print("|---|---|---|---|---|---|---|---|---|")
     for half, name in ((0, "tuned on"), (1, "reported")):

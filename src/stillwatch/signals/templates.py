@@ -6,7 +6,9 @@ the most shingles among those it is similar enough to, or becomes a leader. (Con
 similar pairs chain families together; docs/decisions/0003-template-families.md.) Similarity is the
 Jaccard index of the sets of shingles of the two skeletons, estimated on their bottom-k signatures (Cohen,
 Kaplan, PODC 2007; exact up to 64 shingles). A skeleton of few texts is mostly a known one with some of a
-slot's words: it may also join a leader whose shingles it nearly contains.
+slot's words: it may also join a leader whose shingles it nearly contains. So may one that begins or ends like
+a leader, where all that the two do not share stands mostly in other skeletons: items and boilerplate of the
+slots.
 
 System prompts drift: each version differs from the one before by a few sentences, and the first and last may
 share little. With `lineage` a skeleton is compared with every member, and what it links is one family (single
@@ -36,6 +38,7 @@ FAMILIES_SCHEMA = pa.schema(
 SIMILAR = 0.4
 CONTAINED = 0.8
 BORROWED = 0.3
+FRAME = 5
 
 
 class _Signatures(NamedTuple):
@@ -196,9 +199,7 @@ def compare(left, n_left, right, n_right):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _borrowed(left, n_left, shares, right, n_right):  # type: ignore[no-untyped-def]
-    """Whether what `left` has beyond `right` stands mostly in other skeletons: boilerplate that slots bring
-    along.
-    """
+    """Whether what `left` has beyond `right` stands mostly in other skeletons: it came with a slot."""
     total, n, j = 0.0, 0, 0
     for i in range(n_left):
         while j < n_right and right[j] < left[i]:
@@ -206,7 +207,7 @@ def _borrowed(left, n_left, shares, right, n_right):  # type: ignore[no-untyped-
         if j == n_right or right[j] != left[i]:
             total += shares[i]
             n += 1
-    return total < BORROWED * n
+    return n == 0 or total < BORROWED * n
 
 
 @njit(nogil=True, cache=True)
@@ -264,17 +265,20 @@ def _cluster(signatures, shares, parents, n_old, rare, lineage):  # type: ignore
                     # The family of the earlier row keeps its name.
                     parents[max(a, b)] = min(a, b)
                     continue
-                if not near:
-                    if shared < CONTAINED * its or its == 0:
-                        continue
-                    if not rare[row] and not _borrowed(
-                        grams[row], n_grams[row], shares[row], grams[other], n_grams[other]
-                    ):
-                        continue
                 # The text's own beginning or end tells more than boilerplate in the middle.
                 opens = edges[row, 0] != uint64(0) and edges[row, 0] == edges[other, 0]
                 closes = edges[row, 1] != uint64(0) and edges[row, 1] == edges[other, 1]
-                rank = shared + (GRAMS + 1 if opens or closes else 0)
+                framed = opens or closes
+                if not near:
+                    within = its > 0 and shared >= CONTAINED * its
+                    if not within and not (framed and shared >= FRAME):
+                        continue
+                    if not (within and rare[row]) and not (
+                        _borrowed(grams[row], n_grams[row], shares[row], grams[other], n_grams[other])
+                        and _borrowed(grams[other], n_grams[other], shares[other], grams[row], n_grams[row])
+                    ):
+                        continue
+                rank = shared + (GRAMS + 1 if framed else 0)
                 if rank > most or (rank == most and (alike > closest or (alike == closest and other < best))):
                     best, most, closest = other, rank, alike
             if best >= 0:
