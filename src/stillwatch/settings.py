@@ -4,7 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from stillwatch.exchange.errors import UsageError
 
@@ -15,7 +20,9 @@ class ScanSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="STILLWATCH_", extra="forbid", frozen=True)
 
     fdr: float = Field(0.01, gt=0, lt=1, description="false-discovery rate of reported campaigns")
-    shape_fdr: float = Field(0.05, gt=0, lt=1, description="false-discovery rate of the rung training_shaped")
+    shape_error: float = Field(
+        0.2, gt=0, lt=1, description="largest probability that a legitimate pool is called training_shaped"
+    )
     minimum_accounts: int = Field(5, ge=3, description="smallest group that is tested")
     tested_exchanges: int = Field(60_000, ge=1_000, description="most exchanges of a group that are tested")
     unreported_groups: int = Field(60, ge=0, description="most tested but unreported groups that are shown")

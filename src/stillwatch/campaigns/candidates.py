@@ -78,7 +78,9 @@ def candidates(
     return ranked[: settings.maximum]
 
 
-def _parts(usage: Usage, candidate: Candidate, settings: CandidateSettings, depth: int = 2) -> list[Candidate]:
+def _parts(
+    usage: Usage, candidate: Candidate, settings: CandidateSettings, depth: int = 2
+) -> list[Candidate]:
     """Parts of a bundle whose accounts differ in their mix of templates, and parts of those."""
     columns = list(candidate.templates)
     counts = usage.discovery[candidate.entities][:, columns].toarray()

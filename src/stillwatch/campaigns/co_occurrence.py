@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from stillwatch.campaigns.evalues import log_e_from_log_p
 from stillwatch.links.bicm import BipartiteModel
 from stillwatch.links.incidence import Attributes
-from stillwatch.links.shared_attributes import SharedAttribute, shared_attribute_test
+from stillwatch.links.shared_attributes import SharedAttribute, holding_tied_value, shared_attribute_test
 
 TIED_BY = ("payment", "prefix", "email_domain", "birth")
 TIED_SHARE = 0.5
@@ -90,3 +90,11 @@ def owner_share(
             holders = incidence.transposed[[incidence.values.index(value.value)]].indices
             largest = max(largest, float(weight[np.isin(numbers, holders)].sum()))
     return largest / max(float(weight.sum()), 1.0)
+
+
+def tied_entities(entities: NDArray[np.str_], models: AttributeModels, kind: str) -> frozenset[str]:
+    """Entities of a group that share a tied value of that kind with another of the group."""
+    incidence, numbers = models.attributes.kinds[kind], models.attributes.numbers
+    known = np.array(sorted(numbers[name] for name in entities.tolist() if name in numbers), dtype=np.int64)
+    holding = holding_tied_value(known, incidence)
+    return frozenset(models.attributes.entities[number] for number in known[holding].tolist())

@@ -12,7 +12,6 @@ makes each ban a loss of one subject; customers without a project of their own (
 dealt, which is why this family never stands alone.
 """
 
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array

@@ -1,6 +1,6 @@
 """All tests of one candidate group, gathered."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,7 +8,13 @@ from numpy.typing import NDArray
 
 from stillwatch.campaigns import words
 from stillwatch.campaigns.candidates import Candidate
-from stillwatch.campaigns.co_occurrence import AttributeModels, co_occurrence_test, owner_share, tie_log_e
+from stillwatch.campaigns.co_occurrence import (
+    AttributeModels,
+    co_occurrence_test,
+    owner_share,
+    tie_log_e,
+    tied_entities,
+)
 from stillwatch.campaigns.common_stream import common_stream_test, dispersion
 from stillwatch.campaigns.evalues import log_average
 from stillwatch.campaigns.exchangeability import exchangeability_test, label_test
@@ -21,6 +27,9 @@ from stillwatch.campaigns.training_shape import TrainingShape, training_shape_te
 from stillwatch.links.shared_attributes import SharedAttribute
 
 FloatArray = NDArray[np.float64]
+
+TIE_LOG_E = float(np.log(100.0))
+"""E-value from which a kind of attribute says something of single accounts."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,7 @@ class GroupTests:
         shared: the attribute tests by kind; empty where ties found the group.
         owner_share: largest part of the exchanges behind one tied payment instrument or e-mail domain.
         shape: training shape.
+        tied: kind of attribute that ties the group as a whole -> entities that share a value with another.
     """
 
     candidate: Candidate
@@ -46,6 +56,7 @@ class GroupTests:
     shared: Mapping[str, SharedAttribute]
     owner_share: float
     shape: TrainingShape
+    tied: Mapping[str, Set[str]]
 
 
 def run_tests(
@@ -98,4 +109,5 @@ def run_tests(
         words.partition(verdicts["partition"], sample, REPEATING),
         words.shape(shape, benign_rate, len(sample.ts)),
     )
-    return GroupTests(candidate, sample, findings, rungs, verdicts, shared, owned, shape)
+    tied = {kind: tied_entities(entities, models, kind) for kind in shared if ties[kind] > TIE_LOG_E}
+    return GroupTests(candidate, sample, findings, rungs, verdicts, shared, owned, shape, tied)

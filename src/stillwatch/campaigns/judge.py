@@ -25,12 +25,12 @@ class Rates:
 
     Attributes:
         fdr: false-discovery rate of the rungs up to one task pool.
-        shape_fdr: false-discovery rate of the last rung among the pools.
+        shape_error: largest probability that a legitimate pool is called training-shaped.
         benign_form: probability that a legitimate template has a training form (from the classifiers' card).
     """
 
     fdr: float
-    shape_fdr: float
+    shape_error: float
     benign_form: float
 
 
@@ -62,7 +62,7 @@ def judge(
             tests.append(_test(usage, candidate, ordered.slice(start, stop - start), models, rates))
             indices.append(index)
         progress(index + 1, len(found))
-    places = standings(tests, rates.fdr, rates.shape_fdr)
+    places = standings(tests, rates.fdr, rates.shape_error)
     return [
         JudgedGroup(index, test, place, tuple(explain(test, place)), _volume(usage, test.candidate))
         for index, test, place in zip(indices, tests, places, strict=True)

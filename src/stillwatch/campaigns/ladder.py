@@ -1,8 +1,9 @@
 """The ladder of verdicts: which rung each tested group reaches at the stated false-discovery rate.
 
 A rung's claim includes the rungs below it, so its e-value is the smallest of theirs (an e-value for the union of
-their null models). Up to *one task pool* all tested groups compete in one e-BH procedure; the last rung is a
-statement about groups that are a pool already, and competes among those only, at its own rate.
+their null models). Up to *one task pool* all tested groups compete in one e-BH procedure. The last rung describes
+what a pool is for, by forms that legitimate projects have too; it holds where such a project would have them with a
+stated probability at most, which is far from the certainty of the rungs below and is told apart from it.
 """
 
 from collections.abc import Sequence
@@ -35,27 +36,27 @@ class Standing:
     required_log_e: float
 
 
-def standings(tests: Sequence[GroupTests], fdr: float, shape_fdr: float) -> list[Standing]:
+def standings(tests: Sequence[GroupTests], fdr: float, shape_error: float) -> list[Standing]:
     """Standing of every tested group.
 
     Args:
         tests: all tested groups (the number of hypotheses is theirs).
         fdr: false-discovery rate of the rungs up to one task pool.
-        shape_fdr: false-discovery rate of the last rung among the pools.
+        shape_error: largest probability that a legitimate pool is called training-shaped.
     """
     if not tests:
         return []
     reached = {rung: _climb(tests, rung) for rung in CLIMB}
     levels = {rung: false_discovery_levels(log_e) for rung, log_e in reached.items()}
     required = _required(levels[Rung.ONE_TASK_POOL], fdr)
-    shaped = _shaped(tests, levels[Rung.ONE_TASK_POOL] <= fdr, shape_fdr)
     result = []
     for index in range(len(tests)):
         held = [rung for rung in CLIMB if levels[rung][index] <= fdr]
         # Levels grow along the climb, so what is held is a run from the bottom.
         rung = held[-1] if held else None
         at = rung or Rung.REPETITIVE
-        final = Rung.TRAINING_SHAPED if index in shaped else rung
+        shaped = tests[index].rung_log_e[Rung.TRAINING_SHAPED] >= -np.log(shape_error)
+        final = Rung.TRAINING_SHAPED if rung is Rung.ONE_TASK_POOL and shaped else rung
         result.append(Standing(final, float(reached[at][index]), float(levels[at][index]), required))
     return result
 
@@ -68,13 +69,3 @@ def _climb(tests: Sequence[GroupTests], top: Rung) -> np.ndarray[tuple[int], np.
 def _required(levels: np.ndarray[tuple[int], np.dtype[np.float64]], fdr: float) -> float:
     reported = max(int((levels <= fdr).sum()), 1)
     return float(np.log(len(levels) / (fdr * reported)))
-
-
-def _shaped(
-    tests: Sequence[GroupTests], pools: np.ndarray[tuple[int], np.dtype[np.bool_]], shape_fdr: float
-) -> frozenset[int]:
-    indices = np.flatnonzero(pools).tolist()
-    if not indices:
-        return frozenset()
-    levels = false_discovery_levels(np.array([tests[i].rung_log_e[Rung.TRAINING_SHAPED] for i in indices]))
-    return frozenset(index for index, level in zip(indices, levels, strict=True) if level <= shape_fdr)

@@ -1,49 +1,66 @@
 """How sure we are of each account of a group, and what part of the account belongs to it.
 
 Each family's test also gives a likelihood ratio per account (dealt against innocent). They are joined as naive
-Bayes, each bounded so that none decides alone, on prior odds from the group's own estimated share of innocents.
-An account that only strays into the group's templates (a researcher who uses the same public template twice)
-differs in its share of use, in its loyalty to one template, or in its rhythm.
+Bayes on prior odds from how often the account used the group's templates. An account that only strays into them (a
+researcher who uses the same public template) differs in how often it does, in its loyalty to one template, in its
+rhythm, or in being tied to nobody.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
+from scipy.special import expit
 
 FloatArray = NDArray[np.float64]
 
-_BOUND = 6.0
-_PRIOR_RANGE = (0.5, 0.97)
+LEAST, MOST = -20.0, 3.0
+"""Bounds of a family's say on one account: none convicts alone, but one can clear."""
+TIED, UNTIED = 2.0, -1.0
+STRAY_GOES_ON = 1 / 3
+"""How likely a stray user of a template, seen n times, is seen once more (most try a prompt once or twice)."""
+_PRIOR_RANGE = (-5.0, 3.5)
 
 
-def member_probabilities(
-    ratios: Mapping[str, FloatArray], innocent_shares: Mapping[str, float]
-) -> FloatArray:
+def member_probabilities(prior: FloatArray, ratios: Mapping[str, FloatArray]) -> FloatArray:
     """Probability of each account to belong to the group, shape (n_entities,).
 
     Args:
+        prior: natural logarithms of prior odds (`use_odds`).
         ratios: natural logarithms of likelihood ratios by family, each shape (n_entities,).
-        innocent_shares: estimated share of innocent accounts by family; the largest sets the prior.
     """
-    share = max(innocent_shares.values(), default=0.5)
-    prior = logit(np.clip(1 - share, *_PRIOR_RANGE))
-    total = sum((np.clip(ratio, -_BOUND, _BOUND / 2) for ratio in ratios.values()), np.zeros(1))
-    return np.asarray(expit(prior + total), dtype=np.float64)
+    total = sum((np.clip(ratio, LEAST, MOST) for ratio in ratios.values()), np.zeros(len(prior)))
+    return np.asarray(expit(np.clip(prior, *_PRIOR_RANGE) + total), dtype=np.float64)
 
 
-def use_ratios(uses: FloatArray, totals: FloatArray, stray_rate: float) -> FloatArray:
-    """Members use the group's templates at the group's rate, strays at the rate of everybody else.
+def use_odds(uses: FloatArray, n_single: int) -> FloatArray:
+    """Prior odds (natural logarithm) of each account from how often it used the group's templates.
 
-    A member may be a reseller who mixes, so any share above a tenth of the group's counts as a member's.
+    Strays are counted where they show: among all the accounts that used the templates just once. Strays go on
+    geometrically; how often a member is seen is spread evenly over the orders of magnitude, since members are
+    banned and replaced at any time.
 
     Args:
-        uses: exchanges of each entity in the group's templates.
-        totals: all exchanges of the entity.
-        stray_rate: rate at which entities outside the group use these templates.
+        uses: exchanges of each account of the group in its templates, at least 1.
+        n_single: accounts in the whole dataset that used them exactly once.
     """
-    pooled = uses.sum() / max(totals.sum(), 1.0)
-    own = np.clip(uses / np.maximum(totals, 1.0), pooled / 10, 1.0)
-    stray = max(stray_rate, 1.0 / (totals.sum() + 1.0))
-    return np.asarray(uses * np.log(own / stray) - totals * (own - stray))
+    most = max(float(uses.max(initial=1.0)), 3.0)
+    member = 1.0 / (uses * np.log(most))
+    members_seen = max(float((uses >= 3).sum()), 1.0)
+    expected_singles = members_seen / np.log(most)
+    strays = max(n_single - expected_singles, 0.0) / (1 - STRAY_GOES_ON) + 0.05
+    log_stray = np.log(1 - STRAY_GOES_ON) + (uses - 1) * np.log(STRAY_GOES_ON)
+    return np.asarray(np.log(members_seen * member) - np.log(strays) - log_stray)
+
+
+def tie_ratios(entities: Sequence[str], tied: Mapping[str, Set[str]]) -> FloatArray:
+    """For groups that attributes tie: members share them, strays do not.
+
+    Args:
+        entities: the group's entities.
+        tied: kind of attribute that ties the group -> entities that share a value with another.
+    """
+    ratios = np.zeros(len(entities))
+    for holders in tied.values():
+        ratios += np.array([TIED if entity in holders else UNTIED for entity in entities])
+    return ratios

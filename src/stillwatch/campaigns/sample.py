@@ -22,7 +22,7 @@ class GroupSample:
         ts: microseconds since 1970, not decreasing.
         content: shape (n, d), float32; vector of the task (what is left of a prompt when its template is taken
             away), length 1, or 0 where nothing is left.
-        repeated: whether the same task was asked before in the dataset, by anybody, more than an hour ago.
+        repeated: whether the same task was asked before in the group, by anybody, more than an hour ago.
         held_out: True for the half on which is tested, False for the half on which groups and bases are found.
     """
 

@@ -8,13 +8,13 @@ from itertools import count
 import numpy as np
 import pyarrow as pa
 
-from stillwatch.campaigns.membership import member_probabilities, use_ratios
+from stillwatch.campaigns.membership import member_probabilities, tie_ratios, use_odds
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup, campaigns, distinct
 from stillwatch.campaigns.steps import matches_step
 from stillwatch.engines.step import SqlStep, Step
 
-MEMBER_THRESHOLD = 0.5
+MEMBER_THRESHOLD = 0.8
 
 _EXCHANGES = """
 WITH once AS (
@@ -198,12 +198,8 @@ def _probabilities(parts: Sequence[JudgedGroup], usage: Usage) -> dict[str, floa
 
 def _part_probabilities(part: JudgedGroup, usage: Usage) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     candidate = part.tests.candidate
-    every = np.asarray(usage.both[:, list(candidate.templates)].sum(axis=1), dtype=np.float64).ravel()
-    totals = usage.totals.sum(axis=1)
-    outside = np.ones(len(every), dtype=bool)
-    outside[candidate.entities] = False
-    stray = float(every[outside].sum() / max(totals[outside].sum(), 1.0))
+    uses = np.asarray(usage.both[:, list(candidate.templates)].sum(axis=1), dtype=np.float64).ravel()
     ratios = {family: verdict.log_ratios for family, verdict in part.tests.verdicts.items()}
-    ratios["use"] = use_ratios(every[candidate.entities], totals[candidate.entities], stray)
-    shares = {family: verdict.innocent_share for family, verdict in part.tests.verdicts.items()}
-    return member_probabilities(ratios, shares)
+    ratios["ties"] = tie_ratios(usage.entities[candidate.entities].tolist(), part.tests.tied)
+    prior = use_odds(np.maximum(uses[candidate.entities], 1.0), int((uses == 1).sum()))
+    return member_probabilities(prior, ratios)

@@ -10,16 +10,24 @@ from stillwatch.campaigns.candidates import Candidate, CandidateSettings, candid
 from stillwatch.campaigns.repetition import Usage, usage_from_tables
 from stillwatch.engines.step import DriverStep, SqlStep, Step
 
-_USAGE = """
-SELECT template_id, entity, held_out, COUNT(*) AS n,
-    SUM(CASE WHEN repeated THEN 1 ELSE 0 END) AS n_repeated
-FROM (
-    SELECT prompt_template AS template_id, entity, held_out, repeated FROM signals
+# A task is repeated where the same was asked before among the same exchanges, by anybody, more than an hour ago.
+# Copies within the hour are not: a retry, or several answers to choose the best from. Where there is no text,
+# nothing says that a task is new.
+_REPEATED = "COALESCE(ts > MIN(ts) OVER (PARTITION BY {scope}, task) + INTERVAL 1 HOUR OR task IS NULL, TRUE)"
+
+_USAGE = f"""
+WITH used AS (
+    SELECT prompt_template AS template_id, entity, held_out, ts, task FROM signals
     WHERE prompt_template IS NOT NULL
     UNION ALL
-    SELECT system_template AS template_id, entity, held_out, repeated FROM signals
+    SELECT system_template AS template_id, entity, held_out, ts, task FROM signals
     WHERE system_template IS NOT NULL
-) AS used
+), marked AS (
+    SELECT template_id, entity, held_out, {_REPEATED.format(scope="template_id")} AS repeated FROM used
+)
+SELECT template_id, entity, held_out, COUNT(*) AS n,
+    SUM(CASE WHEN repeated THEN 1 ELSE 0 END) AS n_repeated
+FROM marked
 GROUP BY template_id, entity, held_out
 """
 
@@ -38,15 +46,23 @@ LEFT JOIN {templates} AS p ON p.candidate = c.candidate AND p.template_id = s.pr
 WHERE p.template_id IS NULL
 """
 
-_SAMPLE = """
-SELECT m.candidate AS candidate, s.entity AS entity, m.template_id AS template_id, s.ts AS ts, s.content AS content,
-    s.draw AS draw, s.repeated AS repeated, s.held_out AS held_out, s.elicitation AS elicitation, s.rubric AS rubric,
-    s.rewriting AS rewriting, s.answer_format AS answer_format
-FROM candidate_matches AS m
-JOIN signals AS s ON s.exchange_id = m.exchange_id
-JOIN candidate_entities AS e ON e.candidate = m.candidate AND e.entity = s.entity
+_SAMPLE = f"""
+WITH asked AS (
+    SELECT m.candidate AS candidate, m.template_id AS template_id, s.exchange_id AS exchange_id,
+        s.entity AS entity, s.ts AS ts, s.task AS task, s.draw AS draw
+    FROM candidate_matches AS m
+    JOIN signals AS s ON s.exchange_id = m.exchange_id
+    JOIN candidate_entities AS e ON e.candidate = m.candidate AND e.entity = s.entity
+), marked AS (
+    SELECT candidate, template_id, exchange_id, draw, {_REPEATED.format(scope="candidate")} AS repeated FROM asked
+)
+SELECT m.candidate AS candidate, s.entity AS entity, m.template_id AS template_id, s.ts AS ts,
+    s.content AS content, s.draw AS draw, m.repeated AS repeated, s.held_out AS held_out,
+    s.elicitation AS elicitation, s.rubric AS rubric, s.rewriting AS rewriting, s.answer_format AS answer_format
+FROM marked AS m
 JOIN candidate_rates AS r ON r.candidate = m.candidate
-WHERE s.draw < r.rate
+JOIN signals AS s ON s.exchange_id = m.exchange_id
+WHERE m.draw < r.rate
 """
 
 

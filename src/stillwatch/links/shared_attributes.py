@@ -113,15 +113,24 @@ def shared_attribute_test(
     shared = _best_values(held[tied], holders[tied], law, incidence) if tied.any() else ()
     best = min(min((s.log_p for s in shared), default=0.0), log_p_rare)
     log_p = float(min(0.0, best + np.log(2)))
-    n_tied = _having_any(informed, held[tied], incidence)
+    n_tied = int(holding_tied_value(informed, incidence).sum())
     sizes = (n_tied, int(members.size), int(informed.size))
     return SharedAttribute(incidence.kind, log_p, shared, n_rare, expected_rare, *sizes)
 
 
-def _having_any(members: Ints, values: Ints, incidence: Incidence) -> int:
+def holding_tied_value(members: Ints, incidence: Incidence) -> NDArray[np.bool_]:
+    """Whether each entity of a group has a value that is tied to the group (`LEAST_LIFT`) together with another.
+
+    Args:
+        members: numbers of the group's entities, distinct.
+        incidence: who has what.
+    """
+    held, holders = np.unique(np.asarray(incidence.matrix[members].indices, np.int64), return_counts=True)
+    n_informed = int((incidence.entity_degrees[members] > 0).sum())
+    tied = (holders >= 2) & (_lift(held, holders, incidence, n_informed) >= LEAST_LIFT)
     wanted = np.zeros(incidence.n_values, dtype=np.int64)
-    wanted[values] = 1
-    return int(((incidence.matrix[members] @ wanted) > 0).sum())
+    wanted[held[tied]] = 1
+    return np.asarray((incidence.matrix[members] @ wanted) > 0)
 
 
 def _lift(held: Ints, holders: Ints, incidence: Incidence, n_group: int) -> Floats:

@@ -19,30 +19,20 @@ def _draw(batch: pa.RecordBatch) -> pa.RecordBatch:
 # A task is what is left of a prompt without its template; where nothing is left, the template is the task.
 _TASKS = """
 SELECT p.exchange_id AS exchange_id, f.template_id AS prompt_template, p.content AS content, p.n_tokens AS n_tokens,
-    CASE WHEN p.item = 0 THEN p.text_hash ELSE p.item END AS task
+    CASE WHEN p.n_tokens = 0 THEN NULL WHEN p.item = 0 THEN p.text_hash ELSE p.item END AS task
 FROM prompt_signatures AS p LEFT JOIN prompt_families AS f ON f.skeleton = p.skeleton
 """
 
-_FIRST_ASKED = """
-SELECT t.task AS task, MIN(e.ts) AS first_ts
-FROM prompt_tasks AS t JOIN exchanges AS e ON e.exchange_id = t.exchange_id
-WHERE t.n_tokens > 0
-GROUP BY t.task
-"""
-
-# Copies of a task within the hour are not repeats: a retry, or several answers to choose the best from.
 _SIGNALS = """
 SELECT e.exchange_id AS exchange_id, e.account_id AS account_id, a.entity AS entity, e.ts AS ts, e.model AS model,
     t.prompt_template AS prompt_template, y.template_id AS system_template,
     t.task AS task, t.content AS content, t.n_tokens AS n_tokens,
-    COALESCE(e.ts > q.first_ts + INTERVAL 1 HOUR, FALSE) AS repeated,
     l.capability AS capability, l.elicitation AS elicitation, l.rubric AS rubric, l.rewriting AS rewriting,
     l.answer_format AS answer_format, d.draw AS draw, d.held_out AS held_out
 FROM exchanges AS e
 JOIN account_entities AS a ON a.account_id = e.account_id
 JOIN exchange_draws AS d ON d.exchange_id = e.exchange_id
 LEFT JOIN prompt_tasks AS t ON t.exchange_id = e.exchange_id
-LEFT JOIN first_asked AS q ON q.task = t.task AND t.n_tokens > 0
 LEFT JOIN system_prompt_signatures AS s ON s.exchange_id = e.exchange_id
 LEFT JOIN system_prompt_families AS y ON y.skeleton = s.skeleton
 LEFT JOIN prompt_labels AS l ON l.exchange_id = e.exchange_id
@@ -58,7 +48,6 @@ def signal_steps() -> list[Step]:
     return [
         KernelStep("exchange_draws", "exchanges", ("exchange_id",), _DRAW_SCHEMA, _draw),
         SqlStep("prompt_tasks", ("prompt_signatures", "prompt_families"), _TASKS),
-        SqlStep("first_asked", ("prompt_tasks", "exchanges"), _FIRST_ASKED),
         SqlStep(
             "signals",
             (
@@ -66,7 +55,6 @@ def signal_steps() -> list[Step]:
                 "account_entities",
                 "exchange_draws",
                 "prompt_tasks",
-                "first_asked",
                 "system_prompt_signatures",
                 "system_prompt_families",
                 "prompt_labels",
