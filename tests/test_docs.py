@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -25,25 +26,25 @@ README = (ROOT / "README.md").read_text()
 DETECTION = (ROOT / "docs" / "detection.md").read_text()
 
 
-def commands(command=None, path=("stillwatch",)):
+def commands(command: Any = None, path: tuple[str, ...] = ("stillwatch",)) -> dict[str, Any]:
     """Every command that can be run: name -> click command."""
     command = command or typer.main.get_command(app)
     children = getattr(command, "commands", None)
     if not children:
         return {" ".join(path): command}
-    found = {}
+    found: dict[str, Any] = {}
     for name, child in children.items():
         found |= commands(child, (*path, name))
     return found
 
 
-def sections(text):
+def sections(text: str) -> dict[str, str]:
     """Heading of the second level -> what stands under it."""
     parts = re.split(r"^## +(.+)$", text, flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def table_rows(text):
+def table_rows(text: str) -> list[list[str]]:
     """Cells of all Markdown table rows but headings and rules."""
     rows = [line for line in text.splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", row)[1:-1]] for row in rows]
@@ -51,7 +52,8 @@ def table_rows(text):
     return [row for index, row in enumerate(cells) if index not in rules and index + 1 not in rules]
 
 
-def code(cell):
+def code(cell: str) -> list[str]:
+    """What stands between backticks."""
     return re.findall(r"`([^`]+)`", cell)
 
 
