@@ -80,7 +80,7 @@ class World:
         *,
         loyalty: float = 50.0,
         clumping: float = 1.3,
-        repeating: float = 0.05,
+        repeating: float = 0.1,
         life: tuple[int, int] = (0, HOURS),
         n_templates: int = 1,
     ) -> Events:
@@ -89,7 +89,7 @@ class World:
         template = self.rng.integers(0, n_templates, n)
         return Events(self.hours(n, clumping, life), subject, template, self.tasks(n, repeating))
 
-    def session(self, n: int, length: float, *, loyalty: float = 50.0, repeating: float = 0.05) -> Events:
+    def session(self, n: int, length: float, *, loyalty: float = 50.0, repeating: float = 0.1) -> Events:
         """A customer seen once: one sitting of `length` hours and never again."""
         start = self.rng.uniform(0, HOURS - length)
         subject = self.rng.choice(self.n_subjects, n, p=self.tastes(loyalty))

@@ -15,8 +15,10 @@ import numpy as np
 from stillwatch.campaigns.mixture import Verdict, dealt_test
 from stillwatch.campaigns.sample import GroupSample
 
-REPEATING = 0.05
-RATES = np.array([0.001, 0.003, 0.01, 0.02, 0.035, 0.05, 0.08, 0.15, 0.3, 0.5, 0.8, 0.97])
+REPEATING = 0.1
+"""Least rate of an innocent account. Benchmarks run again, homework, fixed jobs and popular questions gave 0.3 to
+0.9 in laboratory worlds; campaigns gave up to 0.04 where their seeds came from a small public corpus."""
+RATES = np.array([0.001, 0.003, 0.01, 0.02, 0.035, 0.05, 0.07, 0.1, 0.15, 0.3, 0.5, 0.8, 0.97])
 
 
 def partition_test(sample: GroupSample) -> Verdict:
