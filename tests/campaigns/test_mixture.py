@@ -23,7 +23,7 @@ def coins(rng: np.random.Generator, rates: Floats) -> Floats:
     return np.asarray(heads * np.log(RATES) + (TOSSES - heads) * np.log1p(-RATES))
 
 
-def log_es(seed: int, rates: Floats, n: int = 500) -> Floats:
+def log_es(seed: int, rates: Floats, n: int = 300) -> Floats:
     rng = np.random.default_rng(seed)
     return np.array([dealt_test(coins(rng, rates), INNOCENT).log_e for _ in range(n)])
 
