@@ -51,6 +51,10 @@ def _triples(template: str) -> set[tuple[str, ...]]:
     return found
 
 
+def _filled(template: str, values: dict[str, str]) -> str:
+    return SLOT.sub(lambda m: values[m.group(1)] if m.group(1) else m.group(0), template)
+
+
 def _templates(half: int) -> dict[str, list[str]]:
     by_source: dict[str, list[str]] = defaultdict(list)
     for row in _rows("teacher_templates") + _rows("bulk_templates"):
@@ -99,7 +103,7 @@ def world(half: int, seed: int, boilerplate: float) -> tuple[list[str], npt.NDAr
                 values[long_slot] = "\n".join(
                     human[i] for i in rng.integers(len(human), size=rng.integers(2, 10))
                 )
-            texts.append(SLOT.sub(lambda m, v=values: v[m.group(1)] if m.group(1) else m.group(0), template))  # type: ignore[misc]
+            texts.append(_filled(template, values))
             labels.append(label)
     chat = [row["text"] for row in benign if row["kind"] != "human_chat"]
     chat += [human[i] for i in rng.choice(len(human), 20_000, replace=False)]
@@ -171,8 +175,16 @@ def main() -> None:
     if not CORPORA.exists():
         print(f"skipped: no corpora at {CORPORA}")
         return
-    head = "half | boilerplate items | seed | templates | families | recall >= 30 | with a long run | recall < 30 | precision | chat"
-    print(f"| {head} |")
+    columns = [
+        "half",
+        "boilerplate items",
+        "seed",
+        "templates",
+        "families",
+        "recall >= 30",
+        "with a long run",
+    ]
+    print(f"| {' | '.join([*columns, 'recall < 30', 'precision', 'chat'])} |")
     print("|---|---|---|---|---|---|---|---|---|")
     for half, name in ((0, "tuned on"), (1, "reported")):
         for boilerplate in (0.05, 1.0):

@@ -2,8 +2,8 @@
 
 Noise in the slots and small changes of wording split a template over several skeletons. They are joined again
 by leader clustering in descending order of distinct texts: a skeleton joins the leader with which it shares
-the most shingles among those it is similar enough to, or becomes a leader. (Connected components of all
-similar pairs chain families together; docs/decisions/0003-template-families.md.) Similarity is the
+the most shingles among those it is similar enough to, or becomes a leader. (What else was tried, and
+the figures: docs/decisions/0003-template-families.md.) Similarity is the
 Jaccard index of the sets of shingles of the two skeletons, estimated on their bottom-k signatures (Cohen,
 Kaplan, PODC 2007; exact up to 64 shingles). A skeleton of few texts is mostly a known one with some of a
 slot's words: it may also join a leader whose shingles it nearly contains. So may one that begins or ends like
