@@ -87,7 +87,7 @@ def test_every_setting_is_documented():
         shown = "none" if field.default is None else str(field.default)
         shown = shown.lower() if isinstance(field.default, bool) else shown
         assert default == shown, name
-        assert meaning.startswith(field.description)
+        assert meaning.startswith(str(field.description))
 
 
 def test_the_example_of_a_settings_file_is_accepted(tmp_path):
