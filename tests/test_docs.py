@@ -187,7 +187,7 @@ def test_every_family_and_every_rung_is_described():
         ("by a factor of 1.3 or more", common_stream.CLUMPED == 1.3),
         ("precision of at most 50", exchangeability.LOYAL_PRECISION == 50),
         ("At most 64 topics", exchangeability.MOST_TOPICS == 64),
-        ("at a rate of 5 % or more", partition.REPEATING == 0.05),
+        ("at a rate of 10 % or more", partition.REPEATING == 0.1),
         ("At least half of the exchanges", training_shape.MAJORITY == 0.5),
         ("fewer than half of the accounts share", TIED_SHARE == 0.5),
         ("stands behind nine tenths", ONE_OWNER == 0.9),
