@@ -17,7 +17,7 @@ from stillwatch.exchange.errors import UsageError
 class ScanSettings(BaseSettings):
     """What a user may set; every name is also a variable `STILLWATCH_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="STILLWATCH_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="STILLWATCH_", env_ignore_empty=True, extra="forbid", frozen=True)
 
     fdr: float = Field(0.01, gt=0, lt=1, description="false-discovery rate of reported campaigns")
     shape_error: float = Field(

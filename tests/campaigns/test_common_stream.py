@@ -76,3 +76,11 @@ def test_a_half_without_exchanges_gives_plain_numbers(half):
     w = world(6)
     sample = replace(w.sample(w.queue(10, 300)), held_out=np.full(300, half))
     assert np.isfinite(common_stream_test(sample).log_e)
+
+
+def test_silent_for_customers_who_came_for_one_sitting():
+    """Each in half a day of its own: a share of its own sitting's stream, and of nothing else."""
+    w = world(21)
+    for length in (6.0, 12.0):
+        sittings = [w.session(20, length) for _ in range(150)]
+        assert common_stream_test(w.sample(sittings)).log_e < np.log(20)

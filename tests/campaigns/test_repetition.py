@@ -56,7 +56,13 @@ def test_tables_are_read_in_any_order():
         }
     )
     totals = pa.table(
-        {"entity": ["c", "b", "b", "a"], "held_out": [True, True, False, False], "n": [9, 5, 4, 6]}
+        {
+            "entity": ["c", "b", "b", "a"],
+            "held_out": [True, True, False, False],
+            "n": [9, 5, 4, 6],
+            "first_ts": pa.array([7, 5, 3, 1], pa.timestamp("us", tz="UTC")),
+            "last_ts": pa.array([8, 6, 4, 2], pa.timestamp("us", tz="UTC")),
+        }
     )
     found = usage_from_tables(usage, totals)
     assert found.entities.tolist() == ["a", "b", "c"]
@@ -65,5 +71,6 @@ def test_tables_are_read_in_any_order():
     np.testing.assert_array_equal(found.held_out.toarray(), [[0, 0], [0, 3], [0, 0]])
     np.testing.assert_array_equal(found.both.toarray(), [[4, 1], [0, 5], [0, 0]])
     np.testing.assert_array_equal(found.totals, [[6, 0], [4, 5], [0, 9]])
+    np.testing.assert_array_equal(found.span, [[1, 2], [3, 6], [7, 8]])
     # Only the discovery half is looked at: 2 of 4, and 1 of 3.
     np.testing.assert_allclose(found.repeated, [0.5, 1 / 3])

@@ -134,6 +134,10 @@ class World:
             column[order] for column in (entity, hour, subject, template, task)
         )
         n = len(hour)
+        ts = (hour * HOUR_US).astype(np.int64)
+        span = np.tile(np.array([ts.max(), ts.min()]), (len(accounts), 1))
+        np.minimum.at(span[:, 0], entity, ts)
+        np.maximum.at(span[:, 1], entity, ts)
         content = self.centres[subject] + self.noise * self.rng.normal(size=(n, DIMENSIONS))
         content /= np.linalg.norm(content, axis=1, keepdims=True)
         _, first, back = np.unique(task, return_index=True, return_inverse=True)
@@ -142,10 +146,11 @@ class World:
             n_entities=len(accounts),
             entity=entity,
             template=template.astype(np.int64),
-            ts=(hour * HOUR_US).astype(np.int64),
+            ts=ts,
             content=content.astype(np.float32),
             repeated=repeated,
             held_out=self.rng.random(n) < 0.5,
+            span=span,
         )
 
 

@@ -6,8 +6,8 @@ unrelated heavy clients give 1.3 and more: design section 5, statistic B). Null 
 accounts are clumped by a factor of at least `CLUMPED` (Dirichlet-multinomial over the hours they were active).
 
 Sees: queues dealt over a pool, whatever the dispatch (random, least recently used, hashed).
-Works badly: under some ten exchanges an account; fleets of machines with smooth clocks and people in one time
-zone with even habits look alike, so it never stands alone.
+Works badly: under some ten exchanges an account, and for accounts burnt within a day; fleets of machines with
+smooth clocks and people in one time zone with even habits look alike, so it never stands alone.
 Evaded by: working each account in sessions, which costs the attacker throughput per account (idle accounts).
 """
 
@@ -19,6 +19,8 @@ from stillwatch.campaigns.mixture import Verdict, dealt_test
 from stillwatch.campaigns.sample import HOUR_US, GroupSample
 
 CLUMPED = 1.3
+LEAST_LIFE = 24
+"""Hours. An account seen in one sitting would otherwise be a perfect share of its own sitting's stream."""
 DISPERSIONS = np.array([1.0, 1.05, 1.1, 1.2, 1.3, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0])
 
 
@@ -26,7 +28,7 @@ def common_stream_test(sample: GroupSample) -> Verdict:
     """E-value against customers with a rhythm of their own, on the held-out half."""
     hour = _hours(sample)
     n_hours = int(hour.max()) + 1
-    first, last = _lifetimes(sample, hour, n_hours)
+    first, last = _lifetimes(sample, n_hours)
     per_head = (np.bincount(hour[~sample.held_out], minlength=n_hours) + 0.5) / _living(first, last, n_hours)
     cumulative = np.concatenate([[0.0], np.cumsum(per_head)])
     # An account cannot be active before it exists: its base is one head's share within its own lifetime.
@@ -60,14 +62,14 @@ def _hours(sample: GroupSample) -> NDArray[np.int64]:
     return np.asarray(hour - hour.min(), dtype=np.int64)
 
 
-def _lifetimes(
-    sample: GroupSample, hour: NDArray[np.int64], n_hours: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    first = np.full(sample.n_entities, n_hours - 1, dtype=np.int64)
-    last = np.zeros(sample.n_entities, dtype=np.int64)
-    np.minimum.at(first, sample.entity, hour)
-    np.maximum.at(last, sample.entity, hour)
-    return np.minimum(first, last), np.maximum(first, last)
+def _lifetimes(sample: GroupSample, n_hours: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First and last hour of each account's life, which is at least `LEAST_LIFE`: one sitting is no life."""
+    begin = int(sample.ts.min()) // HOUR_US
+    first = np.clip(sample.span[:, 0] // HOUR_US - begin, 0, n_hours - 1)
+    last = np.clip(sample.span[:, 1] // HOUR_US - begin, 0, n_hours - 1)
+    missing = np.maximum(LEAST_LIFE - (last - first + 1), 0)
+    last = np.minimum(last + missing, n_hours - 1)
+    return np.clip(first, 0, np.maximum(last - LEAST_LIFE + 1, 0)), last
 
 
 def _living(first: NDArray[np.int64], last: NDArray[np.int64], n_hours: int) -> NDArray[np.float64]:

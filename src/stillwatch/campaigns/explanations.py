@@ -10,6 +10,8 @@ from stillwatch.campaigns.group import GroupTests
 from stillwatch.campaigns.ladder import Standing
 from stillwatch.campaigns.tables import Rung
 
+SITTINGS = -2.0
+"""log10 of the e-value of a common stream below which accounts plainly work in sittings of their own."""
 ONE_OWNER = 0.9
 
 
@@ -40,6 +42,7 @@ def explain(test: GroupTests, standing: Standing) -> list[Explanation]:
         _own_work(test, standing),
         _public_items(test, standing),
         _strangers(test, standing),
+        _own_sittings(test),
         _one_customer(test, standing),
     ]
     return sorted(found, key=lambda explanation: (not explanation.fits, explanation.margin))
@@ -82,6 +85,21 @@ def _strangers(test: GroupTests, standing: Standing) -> Explanation:
         else "accounts of strangers would not share so many attributes or one common rhythm"
     )
     return Explanation("strangers who found the same prompt", fits, margin, measure, threshold, text)
+
+
+def _own_sittings(test: GroupTests) -> Explanation:
+    """A reseller's accounts are tied and hold everybody's work, but its customers come and go in sittings."""
+    verdict = test.verdicts["common_stream"]
+    measure = verdict.log_e / LN10
+    fits = measure <= SITTINGS
+    text = (
+        f"{verdict.innocent_share:.0%} of the accounts work in sittings, as many customers behind a reseller do"
+        if fits
+        else "the accounts' hours are not those of many customers who come and go in sittings of their own"
+    )
+    return Explanation(
+        "a reseller's or product's many customers", fits, measure - SITTINGS, measure, SITTINGS, text
+    )
 
 
 def _one_customer(test: GroupTests, standing: Standing) -> Explanation:

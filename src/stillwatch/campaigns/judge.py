@@ -74,11 +74,12 @@ def _test(
 ) -> GroupTests:
     entities = usage.entities[candidate.entities]
     forms = np.column_stack([rows.column(form).to_numpy().astype(np.float64) for form in FORMS])
-    sample = _sample(rows, entities, usage.templates[list(candidate.templates)])
+    sample = _sample(rows, usage, candidate)
     return run_tests(candidate, sample, entities, models, forms, rates.benign_form)
 
 
-def _sample(rows: pa.Table, entities: NDArray[np.str_], templates: NDArray[np.str_]) -> GroupSample:
+def _sample(rows: pa.Table, usage: Usage, candidate: Candidate) -> GroupSample:
+    entities, templates = usage.entities[candidate.entities], usage.templates[list(candidate.templates)]
     return GroupSample(
         n_entities=len(entities),
         entity=_positions(rows.column("entity"), entities),
@@ -87,6 +88,7 @@ def _sample(rows: pa.Table, entities: NDArray[np.str_], templates: NDArray[np.st
         content=content_vectors(rows.column("content")),
         repeated=rows.column("repeated").to_numpy(zero_copy_only=False).astype(bool),
         held_out=rows.column("held_out").to_numpy(zero_copy_only=False).astype(bool),
+        span=usage.span[candidate.entities],
     )
 
 

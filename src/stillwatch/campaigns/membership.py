@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float64]
 LEAST, MOST = -20.0, 3.0
 """Bounds of a family's say on one account: none convicts alone, but one can clear."""
 TIED, UNTIED = 2.0, -1.0
+LOW_SHARE, LOW_RATIO = 0.1, -3.0
 STRAY_GOES_ON = 1 / 3
 """How likely a stray user of a template, seen n times, is seen once more (most try a prompt once or twice)."""
 _PRIOR_RANGE = (-5.0, 3.5)
@@ -51,6 +52,21 @@ def use_odds(uses: FloatArray, n_single: int) -> FloatArray:
     strays = max(n_single - expected_singles, 0.0) / (1 - STRAY_GOES_ON) + 0.05
     log_stray = np.log(1 - STRAY_GOES_ON) + (uses - 1) * np.log(STRAY_GOES_ON)
     return np.asarray(np.log(members_seen * member) - np.log(strays) - log_stray)
+
+
+def share_ratios(uses: FloatArray, totals: FloatArray) -> FloatArray:
+    """An account that gives the group far less of its traffic than the others do speaks against itself.
+
+    Args:
+        uses: exchanges of each account in the group's templates.
+        totals: all exchanges of each account.
+    """
+    share = uses / np.maximum(totals, 1.0)
+    order = np.argsort(share)
+    # Weighted by use, so that strays, who use little, do not set the scale.
+    place = int(np.searchsorted(np.cumsum(uses[order]), LOW_SHARE * uses.sum()))
+    least = share[order[min(place, len(order) - 1)]] / 4
+    return np.where(share < least, LOW_RATIO, 0.0)
 
 
 def tie_ratios(entities: Sequence[str], tied: Mapping[str, Set[str]]) -> FloatArray:

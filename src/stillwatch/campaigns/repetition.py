@@ -29,6 +29,7 @@ class Usage:
         discovery: counts, shape (n_entities, n_templates), in the half on which groups are found.
         held_out: the same in the half on which they are tested.
         totals: shape (n_entities, 2); all exchanges of the entity, columns as the halves above.
+        span: shape (n_entities, 2); first and last exchange of any kind, microseconds since 1970.
         repeated: shape (n_templates,); share of the discovery half's exchanges whose task was asked before.
     """
 
@@ -37,6 +38,7 @@ class Usage:
     discovery: csr_array
     held_out: csr_array
     totals: FloatArray
+    span: NDArray[np.int64]
     repeated: FloatArray
 
     @property
@@ -65,7 +67,16 @@ def usage_from_tables(template_usage: pa.Table, entity_totals: pa.Table) -> Usag
     n_repeated = np.bincount(template_index, weights=repeats, minlength=len(templates))
     n_found = np.bincount(template_index, weights=found * counts, minlength=len(templates))
     repeated = n_repeated / np.maximum(n_found, 1.0)
-    return Usage(entities, templates, half(~held_out), half(held_out), totals, repeated)
+    span = _spans(entity_totals, entity_of_total, len(entities))
+    return Usage(entities, templates, half(~held_out), half(held_out), totals, span, repeated)
+
+
+def _spans(entity_totals: pa.Table, entity: NDArray[np.int64], n_entities: int) -> NDArray[np.int64]:
+    limits = np.iinfo(np.int64)
+    span = np.tile(np.array([limits.max, limits.min]), (n_entities, 1))
+    np.minimum.at(span[:, 0], entity, entity_totals.column("first_ts").cast(pa.int64()).to_numpy())
+    np.maximum.at(span[:, 1], entity, entity_totals.column("last_ts").cast(pa.int64()).to_numpy())
+    return span
 
 
 def log_e_repetitive(used: csr_array, held_out: csr_array, totals: FloatArray) -> float:

@@ -23,6 +23,8 @@ class GroupSample:
         content: shape (n, d), float32; vector of the task (what is left of a prompt when its template is taken
             away), length 1, or 0 where nothing is left.
         repeated: whether the same task was asked before in the group, by anybody, more than an hour ago.
+        span: shape (n_entities, 2); first and last exchange of each entity with any template or none, in the
+            units of `ts`.
         held_out: True for the half on which is tested, False for the half on which groups and bases are found.
     """
 
@@ -33,6 +35,7 @@ class GroupSample:
     content: NDArray[np.float32]
     repeated: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
+    span: NDArray[np.int64]
 
     @property
     def repeated_share(self) -> float:

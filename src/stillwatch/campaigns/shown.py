@@ -8,7 +8,7 @@ from itertools import count
 import numpy as np
 import pyarrow as pa
 
-from stillwatch.campaigns.membership import member_probabilities, tie_ratios, use_odds
+from stillwatch.campaigns.membership import member_probabilities, share_ratios, tie_ratios, use_odds
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup, campaigns, distinct
 from stillwatch.campaigns.steps import matches_step
@@ -201,5 +201,7 @@ def _part_probabilities(part: JudgedGroup, usage: Usage) -> np.ndarray[tuple[int
     uses = np.asarray(usage.both[:, list(candidate.templates)].sum(axis=1), dtype=np.float64).ravel()
     ratios = {family: verdict.log_ratios for family, verdict in part.tests.verdicts.items()}
     ratios["ties"] = tie_ratios(usage.entities[candidate.entities].tolist(), part.tests.tied)
-    prior = use_odds(np.maximum(uses[candidate.entities], 1.0), int((uses == 1).sum()))
+    own = np.maximum(uses[candidate.entities], 1.0)
+    ratios["share"] = share_ratios(own, usage.totals.sum(axis=1)[candidate.entities])
+    prior = use_odds(own, int((uses == 1).sum()))
     return member_probabilities(prior, ratios)

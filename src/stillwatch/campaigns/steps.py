@@ -32,7 +32,8 @@ GROUP BY template_id, entity, held_out
 """
 
 _TOTALS = """
-SELECT entity, held_out, COUNT(*) AS n FROM signals GROUP BY entity, held_out
+SELECT entity, held_out, COUNT(*) AS n, MIN(ts) AS first_ts, MAX(ts) AS last_ts
+FROM signals GROUP BY entity, held_out
 """
 
 # An exchange belongs to a candidate by the template of its prompt, else by that of its system prompt.
@@ -67,7 +68,8 @@ WHERE m.draw < r.rate
 
 
 def usage_steps() -> list[Step]:
-    """`template_usage` (template_id, entity, held_out, n, n_repeated) and `entity_totals` (entity, held_out, n)."""
+    """`template_usage` (template_id, entity, held_out, n, n_repeated) and `entity_totals`
+    (entity, held_out, n, first_ts, last_ts)."""
     return [SqlStep("template_usage", ("signals",), _USAGE), SqlStep("entity_totals", ("signals",), _TOTALS)]
 
 

@@ -75,4 +75,5 @@ def family_steps(known: pa.Table | None = None) -> list[Step]:
 
 
 def _families(tables: Mapping[str, pa.Table], field: str, known: pa.Table | None) -> pa.Table:
-    return families(tables[skeletons_name(field)], known)
+    # Versions of a system prompt drift; they stay one lineage.
+    return families(tables[skeletons_name(field)], known, lineage=field == "system_prompt")
