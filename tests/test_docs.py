@@ -119,7 +119,7 @@ def test_the_readme_lists_the_formats_that_are_read():
 
 def test_the_readme_shows_each_format_and_its_commands_exist():
     blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
-    lines = [line for block in blocks for line in block.splitlines() if line.startswith(".venv/")]
+    lines = [line.strip() for block in blocks for line in block.splitlines() if ".venv/bin/" in line]
     shown = "\n".join(lines)
     for fixture in sorted((ROOT / "tests" / "fixtures" / "logs").glob("*.*")):
         assert f"tests/fixtures/logs/{fixture.name}" in shown
