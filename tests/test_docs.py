@@ -1,5 +1,6 @@
 """The documentation says what the code does: commands, settings, formats, links, constants, and commands that run."""
 
+import ast
 import re
 import shlex
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from stillwatch.campaigns import common_stream, exchangeability, partition, training_shape
+from stillwatch.campaigns import common_stream, exchangeability, explanations, partition, training_shape
 from stillwatch.campaigns.co_occurrence import TIED_BY, TIED_SHARE
 from stillwatch.campaigns.explanations import ONE_OWNER
 from stillwatch.campaigns.shown import MEMBER_THRESHOLD
@@ -222,3 +223,12 @@ def test_the_steps_of_a_scan_are_listed(tmp_path):
     families = {name for name in listed if name.endswith("*")}
     missing = {n for n in made - listed if not any(n.startswith(f[:-1]) for f in families)}
     assert (missing, listed - made - families) == (set(), set())
+
+
+def test_every_innocent_explanation_is_listed():
+    tree = ast.parse(Path(explanations.__file__).read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    made = [call for call in calls if getattr(call.func, "id", "") == "Explanation"]
+    names = {ast.literal_eval(call.args[0]) for call in made}
+    assert len(names) >= 4
+    assert names == {row[0] for row in table_rows(sections(DETECTION)["Innocent explanations"])}
