@@ -1,7 +1,6 @@
 """`scan`: a whole dataset through every stage, in the order of the data's path, to result tables and a report."""
 
 import datetime as dt
-import json
 import shutil
 import time
 from collections.abc import Callable
@@ -30,7 +29,7 @@ from stillwatch.engines.duckdb import DuckdbEngine
 from stillwatch.engines.run import Report, Run
 from stillwatch.evidence.report import write_report
 from stillwatch.exchange.errors import UsageError
-from stillwatch.exchange.output import written
+from stillwatch.exchange.output import as_json, written
 from stillwatch.exchange.prepare import QUARANTINE_FILE
 from stillwatch.exchange.writer import write_table
 from stillwatch.inputs import Input, is_dataset, prepare_input
@@ -220,7 +219,7 @@ def _write(out: Path, engine: DuckdbEngine, tables: dict[str, pa.Table], summary
     partial.replace(out / "flagged.parquet")
     # Last of all: a folder with a summary holds every table.
     partial = out / "summary.json.partial"
-    partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.write_text(as_json(summary), encoding="utf-8")
     partial.replace(out / "summary.json")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from stillwatch.cli.console import output, print_json, progress
+from stillwatch.cli.console import output, plain, print_json, progress
 
 app = typer.Typer(
     help="The laboratory: simulated worlds, scores against the truth, training of the signals.",
@@ -31,7 +31,9 @@ def simulate(
     with progress("Simulating") as report:
         report(world, 0, 0)
         run_simulation(world, seed=seed, out=out, scale=scale, null=null, corpora=corpora)
-    output.print(f"Dataset: {out / 'dataset'}\nLabels: {out / 'labels.parquet'}", highlight=False)
+    output.print(
+        f"Dataset: {plain(out / 'dataset')}\nLabels: {plain(out / 'labels.parquet')}", highlight=False
+    )
 
 
 @app.command()
@@ -64,4 +66,4 @@ def train_signals(
     with progress("Training") as report:
         report(str(data), 0, 0)
         run_training(data, out, seed=seed, date=date)
-    output.print(f"Weights and card: {out}", highlight=False)
+    output.print(f"Weights and card: {plain(out)}", highlight=False)

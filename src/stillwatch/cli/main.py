@@ -8,10 +8,9 @@ import os
 import sys
 
 import typer
-from rich.markup import escape
 
 from stillwatch.cli import lab, run
-from stillwatch.cli.console import messages
+from stillwatch.cli.console import messages, plain
 from stillwatch.exchange.errors import StillwatchError
 
 app = typer.Typer(
@@ -40,7 +39,7 @@ def main() -> None:
     try:
         app()
     except StillwatchError as error:
-        messages.print(f"[bold red]Error:[/] {escape(str(error))}")
+        messages.print(f"[bold red]Error:[/] {plain(error)}")
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         messages.print("Interrupted. What was complete is kept; the same command starts again.")
@@ -52,7 +51,7 @@ def main() -> None:
         if os.environ.get("STILLWATCH_DEBUG"):
             raise
         messages.print(
-            f"[bold red]Internal error:[/] {escape(type(error).__name__)}: {escape(str(error)[:500])}\n"
+            f"[bold red]Internal error:[/] {plain(type(error).__name__)}: {plain(str(error)[:500])}\n"
             "  What to do: run again with STILLWATCH_DEBUG=1 and report the trace (look through it first: it may "
             "hold values of your log)"
         )

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from rich.markup import escape
 from rich.table import Column, Table
 
-from stillwatch.cli.console import messages, output
+from stillwatch.cli.console import messages, output, plain
 from stillwatch.exchange.quality import Quality
 from stillwatch.lab.score import Score
 from stillwatch.lab.scoring.render import to_tables
@@ -34,7 +33,7 @@ def print_outcome(outcome: ScanOutcome) -> None:
             f"{row['n_accounts']:,}",
             f"{row['n_exchanges']:,}",
             f"{row['log10_e']:.1f}",
-            escape(", ".join(row["capabilities"][:3])),
+            plain(", ".join(row["capabilities"][:3])),
         )
     output.print(table)
 
@@ -50,7 +49,7 @@ def print_quality(quality: Quality) -> None:
     for measure, subject, value, words in quality.measures():
         # Columns that are always there say nothing in a terminal; --json has them.
         if not (measure == "null share" and value == 0):
-            table.add_row(escape(measure), escape(subject), f"{value:,.6g}", escape(words))
+            table.add_row(plain(measure), plain(subject), f"{value:,.6g}", plain(words))
     output.print(table)
     output.print("Every row can be used." if quality.is_clean else "Some rows cannot be used; see above.")
 
@@ -60,8 +59,8 @@ def print_ingest(found: IngestReport) -> None:
     table = Table(Column("file", overflow="fold"), "format", "records", "exchanges", "share read")
     for file in found.files:
         table.add_row(
-            escape(file.file),
-            escape(file.format or "none known"),
+            plain(file.file),
+            plain(file.format or "none known"),
             f"{file.records:,}",
             f"{file.fit:,}",
             f"{file.share_read:.1%}",
@@ -69,10 +68,10 @@ def print_ingest(found: IngestReport) -> None:
     output.print(table)
     _print_unfit(sum(file.unfit + file.unreadable.total() for file in found.files), found.quality.quarantine)
     for advice in found.advice():
-        messages.print(escape(advice))
-    output.print(f"Dataset: {escape(str(found.out))} ({found.fit:,} exchanges)", highlight=False)
+        messages.print(plain(advice))
+    output.print(f"Dataset: {plain(found.out)} ({found.fit:,} exchanges)", highlight=False)
 
 
 def _print_unfit(rows: int, quarantine: Path | None) -> None:
     if rows:
-        messages.print(f"{rows:,} rows were unfit and left out; reasons in {escape(str(quarantine))}")
+        messages.print(f"{rows:,} rows were unfit and left out; reasons in {plain(quarantine)}")

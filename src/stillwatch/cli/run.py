@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stillwatch.cli.console import output, print_json, progress
+from stillwatch.cli.console import output, plain, print_json, progress
 
 Inputs = Annotated[
     list[str],
@@ -76,7 +76,7 @@ def demo(
         outcome = run_scan(request, out / "results", settings, report)
     print_outcome(outcome)
     print_score(score(out / "results", out / "world" / "labels.parquet"))
-    output.print(f"Report: {outcome.report}", highlight=False)
+    output.print(f"Report: {plain(outcome.report)}", highlight=False)
 
 
 def scan(
@@ -130,7 +130,7 @@ def scan(
         print_json(outcome.summary)
     else:
         print_outcome(outcome)
-        output.print(f"Report: {outcome.report}", highlight=False)
+        output.print(f"Report: {plain(outcome.report)}", highlight=False)
     shaped = outcome.rungs.count("training_shaped")
     found = {FailOn.never: 0, FailOn.campaign: len(outcome.rungs), FailOn.training_shaped: shaped}
     if found[fail_on]:

@@ -1,10 +1,12 @@
 """Writing safely: what is not whole has another name, a disk's complaint becomes an error with a remedy."""
 
 import errno
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from stillwatch.exchange.errors import OutputError
 
@@ -17,6 +19,15 @@ _REMEDIES = {
     errno.ENOTDIR: "a part of the path is a file: choose another folder with --out",
     errno.EEXIST: "a file stands where a folder is needed: choose another folder with --out",
 }
+
+
+def as_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """One JSON document for people and programs, which any encoding of UTF-8 takes.
+
+    Names of files that are no UTF-8 reach Python as lone surrogates; they are written as JSON's own escapes.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=default) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def partial_of(path: Path) -> Path:

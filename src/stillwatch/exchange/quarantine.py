@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
 
+from stillwatch.exchange.errors import OutputError
 from stillwatch.exchange.output import partial_of, written
 from stillwatch.exchange.reasons import Unfit
 
@@ -27,6 +28,9 @@ class Quarantine:
     Args:
         path: the JSON-lines file; None only counts.
         max_rows: beyond so many lines rows are only counted, and a last line says how many.
+
+    Raises:
+        OutputError: something that is no file stands at `path`.
     """
 
     def __init__(self, path: Path | None, max_rows: int = MAX_ROWS) -> None:
@@ -35,6 +39,12 @@ class Quarantine:
         self._max_rows = max_rows
         self._rows = 0
         self._file: TextIO | None = None
+        if path is not None and path.exists() and not path.is_file():
+            raise OutputError(  # replacing it would remove a folder or a device such as /dev/null
+                "the quarantine file would stand where something else is",
+                "name a file, or leave the option out: unfit rows are counted without it too",
+                file=path,
+            )
 
     @property
     def rows(self) -> int:
