@@ -1,8 +1,9 @@
 """`--hash-only`: a dataset whose texts are gone, and the signatures that stand for them.
 
-The texts live in a working folder inside the output folder while signatures are taken, and are deleted whatever
-happens then. What the signatures hold is listed in docs/data.md: hashes of words and of word sequences, vectors of
-random projections, labels - nothing from which a text can be read back without guessing it whole.
+The texts live in the working folder `_texts.partial` inside the output folder while signatures are taken, and are
+deleted however that ends; only a killed process leaves them there, until the next import into the same folder.
+What the signatures hold is listed in docs/data.md: hashes of words and of word sequences, vectors of random
+projections, labels - nothing from which a text can be read back without guessing it whole.
 """
 
 import shutil

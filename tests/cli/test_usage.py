@@ -87,7 +87,7 @@ def test_input_that_is_not_there(tmp_path):
 def test_output_that_cannot_be_written(tmp_path):
     file = tmp_path / "file"
     file.write_text("mine")
-    for out in (file, file / "below", Path("/dev/null/below"), Path("/dev/full")):
+    for out in (file, file / "below", Path("/dev/null/below")):
         for command in ("scan", "import"):
             run(command, LOG, "--out", out).refused(4, out, "--out")
     run("lab", "simulate", "first", "--scale", "tiny", "--out", file).refused(4, file)
@@ -117,11 +117,10 @@ def test_a_folder_of_others_is_not_cleared(tmp_path):
     assert bytes_below(tmp_path) == before
 
 
-@pytest.mark.parametrize("table", ["groups", "flagged"])
-def test_a_full_disk_at_a_table(table, tmp_path):
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="no device without room")
+def test_a_full_disk_at_a_table(tmp_path):
     """A name that leads to a device without room, as a disk that fills up just then."""
-    pytest.importorskip("fcntl")
-    (tmp_path / f"{table}.parquet.partial").symlink_to("/dev/full")
+    (tmp_path / "groups.parquet.partial").symlink_to("/dev/full")
     run("scan", LOG, "--out", tmp_path).refused(4, "No space left", "make room")
     assert not (tmp_path / "summary.json").exists()
     assert not (tmp_path / "report.html").exists()

@@ -73,7 +73,7 @@ def scanned(world: Simulated, tmp_path_factory: pytest.TempPathFactory, own_key_
 
 @pytest.fixture(scope="session")
 def null_scan(null_world: Simulated, tmp_path_factory: pytest.TempPathFactory, own_key_file: None) -> Scanned:
-    return scan(tmp_path_factory.mktemp("null-results"), null_world.dataset)
+    return scan(tmp_path_factory.mktemp("null-results"), null_world.dataset, "--keep-steps")
 
 
 def exchanges(world: Simulated) -> pa.Table:
