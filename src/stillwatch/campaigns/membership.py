@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 LEAST, MOST = -20.0, 3.0
 """Bounds of a family's say on one account: none convicts alone, but one can clear."""
 TIED, UNTIED = 2.0, -1.0
-LOW_SHARE, LOW_RATIO = 0.1, -3.0
+LOW_SHARE, LOW_RATIO = 0.1, -8.0
 STRAY_GOES_ON = 1 / 3
 """How likely a stray user of a template, seen n times, is seen once more (most try a prompt once or twice)."""
 _PRIOR_RANGE = (-5.0, 3.5)
@@ -66,7 +66,7 @@ def share_ratios(uses: FloatArray, totals: FloatArray) -> FloatArray:
     # Weighted by use, so that strays, who use little, do not set the scale.
     place = int(np.searchsorted(np.cumsum(uses[order]), LOW_SHARE * uses.sum()))
     least = share[order[min(place, len(order) - 1)]] / 4
-    return np.where(share < least, LOW_RATIO, 0.0)
+    return np.asarray(np.clip(2.0 * np.log(share / least), LOW_RATIO, 0.0))
 
 
 def tie_ratios(entities: Sequence[str], tied: Mapping[str, Set[str]]) -> FloatArray:

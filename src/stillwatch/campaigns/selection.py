@@ -1,7 +1,7 @@
 """From all tested groups, which overlap, to groups that a reader can tell apart, and to campaigns.
 
 A single template and the bundle it stands in are both tested; of groups that hold much the same exchanges only the
-one of highest standing and most exchanges is shown. Reported groups that share members are one campaign.
+one of highest standing and strongest evidence is shown. Reported groups that share members are one campaign.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from stillwatch.campaigns.explanations import Explanation
 from stillwatch.campaigns.group import GroupTests
@@ -18,7 +17,8 @@ from stillwatch.campaigns.tables import Rung
 
 _HEIGHT: dict[Rung | None, int] = {rung: height for height, rung in enumerate([None, *Rung])}
 COVERED = 0.5
-SAME_MEMBERS = 0.3
+SAME_MEMBERS = 0.5
+KNOWN = 0.8
 IMPURE = 0.05
 """Share of accounts with a mix of templates of their own from which a bundle may hold more than one pool."""
 
@@ -61,9 +61,7 @@ class JudgedGroup:
 
 def distinct(groups: Sequence[JudgedGroup]) -> list[JudgedGroup]:
     """Groups in order of standing, without those whose exchanges are mostly covered by groups before them."""
-    order = sorted(
-        groups, key=lambda g: (not g.reported, -_HEIGHT[g.standing.rung], not g.pure, -g.n_exchanges, g.index)
-    )
+    order = sorted(groups, key=_place)
     chosen: list[JudgedGroup] = []
     covered: csr_array | None = None
     for group in order:
@@ -78,14 +76,58 @@ def distinct(groups: Sequence[JudgedGroup]) -> list[JudgedGroup]:
     return chosen
 
 
-def campaigns(reported: Sequence[JudgedGroup]) -> list[list[JudgedGroup]]:
-    """Reported groups, joined where the smaller one shares much of its members with the larger."""
-    n = len(reported)
-    near = np.zeros((n, n), dtype=bool)
-    members = [set(group.tests.candidate.entities.tolist()) for group in reported]
-    for one in range(n):
-        for other in range(one):
-            common = len(members[one] & members[other])
-            near[one, other] = common >= SAME_MEMBERS * min(len(members[one]), len(members[other]))
-    count, label = connected_components(csr_array(near), directed=False)
-    return [[reported[i] for i in np.flatnonzero(label == part).tolist()] for part in range(count)]
+def _place(group: JudgedGroup) -> tuple[bool, int, float, float, int]:
+    """Reported groups first: whole pools, mixtures, single templates; then by evidence, or by rung and size.
+
+    A pool's evidence is diluted by what else its accounts do, so the strongest bundle is the cleanest. A single
+    template comes last: it may be shared by pools that differ in the others.
+    """
+    wholeness = 0 if group.pure else 1 if len(group.tests.candidate.templates) > 1 else 2
+    if group.reported:
+        return False, wholeness, -group.standing.log_e, -group.n_exchanges, group.index
+    return True, -_HEIGHT[group.standing.rung], -group.n_exchanges, 0.0, group.index
+
+
+@dataclass
+class Joined:
+    """Reported groups that are one campaign.
+
+    Attributes:
+        cores: groups that have members of their own.
+        extensions: groups whose users are members of campaigns already, and that only add templates to them.
+    """
+
+    cores: list[JudgedGroup]
+    extensions: list[JudgedGroup]
+
+    @property
+    def members(self) -> set[int]:
+        """Entities of the cores."""
+        return {entity for core in self.cores for entity in core.tests.candidate.entities.tolist()}
+
+
+def campaigns(reported: Sequence[JudgedGroup]) -> list[Joined]:
+    """Reported groups in order of standing, joined to campaigns.
+
+    Two campaigns may use one template; the group of that template's users must not weld them together. It extends
+    each of them by a template where its users are known already, and is a campaign of its own where they are not.
+    """
+    found: list[Joined] = []
+    for group in reported:
+        users = set(group.tests.candidate.entities.tolist())
+        common = [len(users & campaign.members) for campaign in found]
+        known = len(users & set().union(*(campaign.members for campaign in found)))
+        same = [
+            campaign
+            for campaign, shared in zip(found, common, strict=True)
+            if shared >= SAME_MEMBERS * max(len(users), len(campaign.members))
+        ]
+        if known >= KNOWN * len(users):
+            for campaign, shared in zip(found, common, strict=True):
+                if shared >= SAME_MEMBERS * len(campaign.members):
+                    campaign.extensions.append(group)
+        elif same:
+            same[0].cores.append(group)
+        else:
+            found.append(Joined([group], []))
+    return found

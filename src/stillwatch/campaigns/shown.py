@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from stillwatch.campaigns.membership import member_probabilities, share_ratios, tie_ratios, use_odds
 from stillwatch.campaigns.repetition import Usage
-from stillwatch.campaigns.selection import JudgedGroup, campaigns, distinct
+from stillwatch.campaigns.selection import Joined, JudgedGroup, campaigns, distinct
 from stillwatch.campaigns.steps import matches_step
 from stillwatch.engines.step import SqlStep, Step
 
@@ -97,12 +97,14 @@ class ShownGroup:
     Attributes:
         group_id: stable name.
         parts: judged groups that it consists of, the one with most exchanges first.
+        extensions: groups that add templates, but no members.
         reported: whether it is a campaign.
         probabilities: of each entity to belong to it; entities below `MEMBER_THRESHOLD` are no members.
     """
 
     group_id: str
     parts: tuple[JudgedGroup, ...]
+    extensions: tuple[JudgedGroup, ...]
     reported: bool
     probabilities: Mapping[str, float]
 
@@ -125,18 +127,19 @@ def shown_groups(judged: Sequence[JudgedGroup], usage: Usage, most_unreported: i
     """Campaigns first, then the tested groups that are none, largest first."""
     groups = distinct(judged)
     reported = [group for group in groups if group.reported]
-    joined = sorted(campaigns(reported), key=lambda parts: -sum(part.n_exchanges for part in parts))
+    joined = sorted(campaigns(reported), key=lambda one: -sum(part.n_exchanges for part in one.cores))
     others = sorted((group for group in groups if not group.reported), key=lambda group: -group.n_exchanges)
     taken: set[str] = set()
-    shown = [_shown("c", parts, usage, taken) for parts in joined]
-    return shown + [_shown("g", [group], usage, taken) for group in others[:most_unreported]]
+    shown = [_shown("c", one, usage, taken) for one in joined]
+    return shown + [_shown("g", Joined([group], []), usage, taken) for group in others[:most_unreported]]
 
 
-def _shown(prefix: str, parts: Sequence[JudgedGroup], usage: Usage, taken: set[str]) -> ShownGroup:
-    ordered = tuple(sorted(parts, key=lambda part: (-part.n_exchanges, part.index)))
+def _shown(prefix: str, joined: Joined, usage: Usage, taken: set[str]) -> ShownGroup:
+    ordered = tuple(sorted(joined.cores, key=lambda part: (-part.n_exchanges, part.index)))
     group_id = next(name for name in _names(prefix, ordered[0], usage) if name not in taken)
     taken.add(group_id)
-    return ShownGroup(group_id, ordered, prefix == "c", _probabilities(ordered, usage))
+    probabilities = _probabilities(ordered, usage)
+    return ShownGroup(group_id, ordered, tuple(joined.extensions), prefix == "c", probabilities)
 
 
 def _names(prefix: str, main: JudgedGroup, usage: Usage) -> Iterator[str]:
@@ -152,7 +155,8 @@ def shown_tables(shown: Sequence[ShownGroup], usage: Usage) -> dict[str, pa.Tabl
     templates: list[tuple[int, str]] = []
     members: list[tuple[int, str, float]] = []
     for number, group in enumerate(shown):
-        used = sorted({template for part in group.parts for template in part.tests.candidate.templates})
+        parts = (*group.parts, *group.extensions)
+        used = sorted({template for part in parts for template in part.tests.candidate.templates})
         templates += [(number, str(usage.templates[template])) for template in used]
         members += [(number, entity, probability) for entity, probability in sorted(group.members.items())]
     return {
