@@ -17,7 +17,9 @@ from stillwatch.exchange.errors import UsageError
 class ScanSettings(BaseSettings):
     """What a user may set; every name is also a variable `STILLWATCH_<NAME>`."""
 
-    model_config = SettingsConfigDict(env_prefix="STILLWATCH_", env_ignore_empty=True, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STILLWATCH_", env_ignore_empty=True, extra="forbid", frozen=True
+    )
 
     fdr: float = Field(0.01, gt=0, lt=1, description="false-discovery rate of reported campaigns")
     shape_error: float = Field(
@@ -74,6 +76,9 @@ def load_settings(file: Path | None, given: dict[str, Any]) -> ScanSettings:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "settings"
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(sorted(ScanSettings.model_fields))
+            raise UsageError(f"there is no setting {key!r}", f"use one of {known}", file=file) from error
         field = ScanSettings.model_fields.get(key)
         meaning = f" ({field.description})" if field is not None else ""
         raise UsageError(

@@ -126,5 +126,7 @@ def test_many_small_clusters_are_seen_where_no_single_value_shows() -> None:
     assert result.n_rare == 60
     assert result.expected_rare < 3
     assert result.log_p < np.log(1e-40)
-    other = shared_attribute_test(rng.choice(np.arange(240, n), 240, replace=False), incidence, fit_bicm(incidence))
+    other = shared_attribute_test(
+        rng.choice(np.arange(240, n), 240, replace=False), incidence, fit_bicm(incidence)
+    )
     assert other.log_p > np.log(0.01)

@@ -24,8 +24,8 @@ CAMPAIGNS = TableSchema(
     (
         Column("campaign_id", _string, False, "stable name of the campaign"),
         Column("rung", _string, False, "highest rung of the ladder that holds"),
-        Column("log10_e", pa.float64(), False, "log10 of the e-value of that rung"),
-        Column("fdr", pa.float64(), False, "smallest false-discovery rate at which it is reported"),
+        Column("log10_e", pa.float64(), False, "log10 of the e-value of the rungs up to one_task_pool"),
+        Column("fdr", pa.float64(), False, "smallest false-discovery rate at which those rungs are reported"),
         Column("n_accounts", pa.int64(), False, "member accounts"),
         Column("n_exchanges", pa.int64(), False, "flagged exchanges"),
         Column("first_seen", TIMESTAMP, False, "first flagged exchange"),

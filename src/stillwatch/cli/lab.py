@@ -61,8 +61,15 @@ def train_signals(
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 1,
 ) -> None:
     """Train the classifiers of single prompts and write their weights with a card."""
+    from datetime import date as calendar_date
+
+    from stillwatch.exchange.errors import UsageError
     from stillwatch.lab.training.train import train_signals as run_training
 
+    try:
+        calendar_date.fromisoformat(date)
+    except ValueError as error:
+        raise UsageError(f"--date {date!r} is no date", "write it as YYYY-MM-DD") from error
     with progress("Training") as report:
         report(str(data), 0, 0)
         run_training(data, out, seed=seed, date=date)

@@ -6,9 +6,11 @@ Exit codes: 0 done (whatever was found), 1 campaigns found and `--fail-on` asks 
 
 import os
 import sys
+from typing import Annotated
 
 import typer
 
+from stillwatch import __version__
 from stillwatch.cli import lab, run
 from stillwatch.cli.console import messages, plain
 from stillwatch.exchange.errors import StillwatchError
@@ -30,6 +32,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+@app.callback(invoke_without_command=True)
+def common(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", is_eager=True)] = False,
+) -> None:
+    """Options before the command."""
+    if version:
+        sys.stdout.write(f"stillwatch {__version__}\n")
+        raise typer.Exit
+
+
 run.register(app)
 app.add_typer(lab.app, name="lab")
 

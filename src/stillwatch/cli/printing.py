@@ -21,11 +21,26 @@ def print_outcome(outcome: ScanOutcome) -> None:
         f"{counts['campaigns']} campaigns among {counts['accounts']:,} accounts and {counts['exchanges']:,} "
         f"exchanges; {counts['groups_tested']} groups tested at a false-discovery rate of {outcome.summary['fdr']:.0%}"
     )
-    _print_unfit(counts["quarantined"], outcome.results / "quarantine.jsonl")
+    quarantine = outcome.results / "quarantine.jsonl"
+    _print_unfit(counts["quarantined"], quarantine)
+    if not counts["quarantined"] and quarantine.exists():
+        messages.print(f"Parts of the input could not be read; see {plain(quarantine)}")
+    if not counts["groups_tested"]:
+        messages.print(
+            "Nothing could be tested: no template is shared by enough accounts (too few accounts, or no prompts in "
+            "the data); this is not a clean bill of health"
+        )
     rows = pq.read_table(outcome.results / "campaigns.parquet").to_pylist()
     if not rows:
         return
-    table = Table("campaign", "rung", "accounts", "exchanges", "log10 e", "capabilities")
+    table = Table(
+        Column("campaign", no_wrap=True),
+        Column("rung", no_wrap=True),
+        "accounts",
+        "exchanges",
+        "log10 e",
+        "asks for",
+    )
     for row in rows:
         table.add_row(
             row["campaign_id"],

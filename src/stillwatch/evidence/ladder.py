@@ -43,8 +43,10 @@ RUNG_TEXTS: Mapping[Rung, RungText] = {
     ),
     Rung.TRAINING_SHAPED: RungText(
         "Training-shaped",
-        "The work is what trains a model: its capabilities, elicited reasoning, answer format and coverage.",
-        "Says what the answers are fit for, not who asks or under which agreement.",
+        "Most of the work has a form that collects training data: elicited reasoning, grading by a rubric, or "
+        "rewriting to pass a censor.",
+        "Far less sure than the rungs below: legitimate projects have these forms too. Says what the answers are "
+        "fit for, not who asks or under which agreement.",
     ),
 }
 

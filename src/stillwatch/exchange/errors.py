@@ -11,7 +11,9 @@ class StillwatchError(Exception):
 
     exit_code = 2
 
-    def __init__(self, what: str, remedy: str, *, file: str | Path | None = None, row: int | None = None) -> None:
+    def __init__(
+        self, what: str, remedy: str, *, file: str | Path | None = None, row: int | None = None
+    ) -> None:
         self.what = what
         self.remedy = remedy
         self.file = str(file) if file is not None else None

@@ -35,7 +35,9 @@ EXAMPLES_STEP = SqlStep(
 )
 
 
-def with_skeletons(group_templates: pa.Table, texts: Mapping[str, Mapping[str, str]], engine: Engine) -> pa.Table:
+def with_skeletons(
+    group_templates: pa.Table, texts: Mapping[str, Mapping[str, str]], engine: Engine
+) -> pa.Table:
     """The table GROUP_TEMPLATES with its column `skeleton` filled from each template's example.
 
     Args:
@@ -53,7 +55,9 @@ def with_skeletons(group_templates: pa.Table, texts: Mapping[str, Mapping[str, s
         )
     ]
     index = group_templates.schema.get_field_index("skeleton")
-    return group_templates.set_column(index, group_templates.schema.field(index), pa.array(skeletons, pa.string()))
+    return group_templates.set_column(
+        index, group_templates.schema.field(index), pa.array(skeletons, pa.string())
+    )
 
 
 def sample_table(
@@ -78,7 +82,9 @@ def sample_table(
 
 def example_texts(group_templates: pa.Table, engine: Engine) -> dict[str, dict[str, str]]:
     """Texts of the example exchanges: exchange -> field -> text."""
-    engine.put("examples", pa.table({"exchange_id": pc.unique(group_templates.column("example_exchange_id"))}))
+    engine.put(
+        "examples", pa.table({"exchange_id": pc.unique(group_templates.column("example_exchange_id"))})
+    )
     engine.run(EXAMPLES_STEP)
     return {row.pop("exchange_id"): row for row in engine.table("example_texts").to_pylist()}
 
