@@ -38,11 +38,12 @@ def repetition(candidate: Candidate, n: int) -> Finding:
 
 def tie(kind: str, shared: SharedAttribute, log_e: float) -> Finding:
     """One kind of shared attribute."""
-    text = (
-        f"{shared.n_tied} of {shared.n_entities} accounts share {WORDS[kind]} with another; "
-        f"{shared.n_rare} rare ones are each shared by two or more of the accounts where {shared.expected_rare:.2g} "
-        "are expected"
-    )
+    text = f"{shared.n_tied} of {shared.n_entities} accounts share {WORDS[kind]} with another"
+    if shared.n_rare > shared.expected_rare:
+        text += (
+            f"; {shared.n_rare} rare ones are each shared by two or more of the accounts where "
+            f"{shared.expected_rare:.2g} are expected"
+        )
     if shared.shared:
         best = shared.shared[0]
         text += (

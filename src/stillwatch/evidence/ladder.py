@@ -66,7 +66,7 @@ def enforcement_words(rung: str | None, families: Sequence[str]) -> str:
     if allows_enforcement(rung, families):
         return (
             "The rules of evidence allow enforcement: the last rung, and two or more independent "
-            "families hold."
+            "families hold. The last rung is the least sure of them: read the templates before you act."
         )
     missing = []
     if height(rung) < len(RUNGS):
