@@ -17,8 +17,8 @@ from stillwatch.lab.behaviour.clocks import DAY
 from stillwatch.lab.behaviour.dressing import dress
 from stillwatch.lab.behaviour.network import Internet
 from stillwatch.lab.stage import MODELS, Stage, Surroundings, sequence_of
+from stillwatch.lab.texts.corpus import Library
 from stillwatch.lab.texts.folder import FolderLibrary
-from stillwatch.lab.texts.library import Library
 from stillwatch.lab.traffic import Traffic
 from stillwatch.lab.worldfile import Actor, World, read_world
 

@@ -10,8 +10,8 @@ from stillwatch.lab.behaviour.clients import Catalogue
 from stillwatch.lab.behaviour.clocks import DAY, Ints
 from stillwatch.lab.behaviour.network import Internet
 from stillwatch.lab.parameters import Value
+from stillwatch.lab.texts.corpus import Library
 from stillwatch.lab.texts.grammar import Dice
-from stillwatch.lab.texts.library import Library
 from stillwatch.lab.traffic import Traffic
 from stillwatch.lab.worldfile import World
 
@@ -35,7 +35,7 @@ class Surroundings:
     seed: int
     internet: Internet
     catalogue: Catalogue
-    library: Library
+    corpus: Library
 
     @property
     def start(self) -> int:
@@ -86,9 +86,9 @@ class Stage:
         return Dice(np.random.Generator(np.random.PCG64(self.sequence.spawn(1)[0])))
 
     @property
-    def library(self) -> Library:
+    def corpus(self) -> Library:
         """The world's texts."""
-        return self.around.library
+        return self.around.corpus
 
     @property
     def window(self) -> tuple[int, int]:

@@ -50,13 +50,13 @@ def requests(
     dice = stage.dice
     templates: list[Template] = []
     for capability in capabilities:
-        templates += [stage.library.teacher(capability, dice) for _ in range(int(stage.number("variants")))]
+        templates += [stage.corpus.teacher(capability, dice) for _ in range(int(stage.number("variants")))]
     twice = round(count * stage.number("again"))
     per_capability = -(-(count - twice) // len(capabilities))
     queue: list[tuple[str, str]] = []
     for capability in capabilities:
         own = next(t for t in templates if t.capability == capability)
-        queue += [(capability, seed) for seed in stage.library.seeds(own, per_capability, dice)]
+        queue += [(capability, seed) for seed in stage.corpus.seeds(own, per_capability, dice)]
     queue = dice.sample(queue, count - twice)
     for _ in range(count - len(queue)):
         place = dice.integer(0, len(queue) - 1)

@@ -29,8 +29,8 @@ def live(stage: Stage) -> Traffic:
     """All runs."""
     rng, dice = stage.rng, stage.dice
     n_items = max(12, round(stage.number("items") * stage.volume))
-    items = stage.library.benchmark_items(n_items, dice)
-    formats = [stage.library.benchmark_format(dice) for _ in range(2)]
+    items = stage.corpus.benchmark_items(n_items, dice)
+    formats = [stage.corpus.benchmark_format(dice) for _ in range(2)]
     start, end = stage.window
     prompts: list[str] = []
     ts, key, model = [], [], []

@@ -26,5 +26,5 @@ def live(stage: Stage) -> Traffic:
     accounts = people_accounts(stage, stage.accounts, stage.number("vpn_share"))
     per_day = heavy_tailed(stage.rng, stage.accounts, stage.number("per_day") * stage.volume, 1.3)
     sessions = human_sessions(stage.rng, per_day, *stage.window, Rhythm(PRIVATE_HOURS, 0.95))
-    prompts = conversations(sessions, lambda _: stage.library.person(stage.dice), stage)
+    prompts = conversations(sessions, lambda _: stage.corpus.person(stage.dice), stage)
     return Traffic(accounts, conversation_rows(stage, sessions.person, sessions, prompts, "plain"))

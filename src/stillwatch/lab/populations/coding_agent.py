@@ -37,7 +37,7 @@ def live(stage: Stage) -> Traffic:
     """Their requests."""
     rng = stage.rng
     number = int(stage.number("number"))
-    agent = stage.library.agent(number, stage.dice)
+    agent = stage.corpus.agent(number, stage.dice)
     agents = tuple(f"{agent.name.lower()}-cli/2.{version}.0" for version in (3, 4, 5))
     head = ("t13d1011h2", "t13d5911h1", "t13d1812h1")[number % 3]
     programs = [
@@ -71,7 +71,7 @@ def _messages(stage: Stage, sessions: Sessions) -> tuple[list[str], list[str]]:
     for person, turn in zip(sessions.person.tolist(), sessions.turn.tolist(), strict=True):
         if turn == 0 or project is None:
             if person not in owners:
-                owners[person] = [stage.library.project(dice) for _ in range(dice.integer(1, 3))]
+                owners[person] = [stage.corpus.project(dice) for _ in range(dice.integer(1, 3))]
             own = owners[person]
             project = own[int(len(own) * dice.uniform() ** 2)]
             message = project.ask(dice)

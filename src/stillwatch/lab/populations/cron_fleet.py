@@ -27,8 +27,8 @@ PARAMETERS = (
 def live(stage: Stage) -> Traffic:
     """Their ticks."""
     rng, dice = stage.rng, stage.dice
-    template = stage.library.bulk("cron", dice)
-    content = stage.library.bulk_content("cron")
+    template = stage.corpus.bulk("cron", dice)
+    content = stage.corpus.bulk_content("cron")
     accounts = developer_accounts(stage, stage.accounts)
     period = int(stage.number("period_minutes"))
     usual = int(stage.number("at_minute")) % period

@@ -40,7 +40,7 @@ def live(stage: Stage) -> Traffic:
     sessions = human_sessions(
         rng, per_day, *stage.window, Rhythm(PRIVATE_HOURS, 0.7, turns=2.4, zones=np.array([-5.0, 0.0, 1.0]))
     )
-    product = stage.library.product(stage.dice)
+    product = stage.corpus.product(stage.dice)
     prompts = conversations(sessions, lambda _: product, stage)
     key = rng.integers(0, stage.accounts, len(prompts))
     rows = conversation_rows(stage, key, sessions, prompts, "plain")

@@ -38,8 +38,8 @@ def live(stage: Stage) -> Traffic:
     ts, who = [], []
     for place, count in enumerate(counts.tolist()):
         use = _USES[place % len(_USES)]
-        template = stage.library.bulk(use, dice)
-        content = stage.library.bulk_content(use)
+        template = stage.corpus.bulk(use, dice)
+        content = stage.corpus.bulk_content(use)
         seen: list[str] = []
         for _ in range(count):
             # Spam, boilerplate and re-deliveries: some texts come again.

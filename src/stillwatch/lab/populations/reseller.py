@@ -77,7 +77,7 @@ def live(stage: Stage) -> Traffic:
 def _messages(
     stage: Stage, sessions: Sessions, customers: int
 ) -> tuple[list[str], list[str | None], list[str]]:
-    dice, library = stage.dice, stage.library
+    dice, library = stage.dice, stage.corpus
     products = [library.product(dice) for _ in range(5)]
     bots = [
         "You are a helpful assistant.",

@@ -32,7 +32,7 @@ PARAMETERS = (
 def live(stage: Stage) -> Traffic:
     """The tenants' requests."""
     rng, dice = stage.rng, stage.dice
-    base = stage.library.product(dice)
+    base = stage.corpus.product(dice)
     count = stage.accounts
     accounts = developer_accounts(stage, count, [stage.around.catalogue.sdk(rng)] * count)
     if stage.word("one_server") == "yes":

@@ -42,11 +42,11 @@ def live(stage: Stage) -> Traffic:
     ts, who = [], []
     for place, count in enumerate(counts.tolist()):
         if place % 2 < round(2 * stage.number("public_share")) and place % 4 != 3:
-            template = stage.library.teacher(_PUBLIC[(place // 2) % 4], dice)
-            contents = stage.library.seeds(template, max(5, int(count * 0.8)), dice)
+            template = stage.corpus.teacher(_PUBLIC[(place // 2) % 4], dice)
+            contents = stage.corpus.seeds(template, max(5, int(count * 0.8)), dice)
         else:
-            template = stage.library.bulk(_OWN[place % 4], dice)
-            grammar = stage.library.bulk_content(template.capability)
+            template = stage.corpus.bulk(_OWN[place % 4], dice)
+            grammar = stage.corpus.bulk_content(template.capability)
             contents = [grammar.text("content", dice) for _ in range(max(5, int(count * 0.8)))]
         draft = partial(side_text, template.capability, dice)
         prompts += [template.fill(dice.pick(contents), draft) for _ in range(count)]

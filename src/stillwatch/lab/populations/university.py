@@ -58,7 +58,7 @@ def live(stage: Stage) -> Traffic:
         Rhythm(PRIVATE_HOURS, 0.9, zones=np.array([1.0])),
     )
     people: dict[int, Writer] = {}
-    prompts = conversations(sessions, lambda p: people.setdefault(p, stage.library.person(stage.dice)), stage)
+    prompts = conversations(sessions, lambda p: people.setdefault(p, stage.corpus.person(stage.dice)), stage)
     private = conversation_rows(stage, sessions.person, sessions, prompts, "plain")
     for place in range(len(private)):
         homework.account.append(int(private.account[place]))
@@ -81,7 +81,7 @@ def _homework(stage: Stage) -> RowList:
     start, end = stage.window
     session = 1_000_000
     for _ in range(int(stage.number("courses"))):
-        items = stage.library.homework(int(rng.integers(8, 22)), dice)
+        items = stage.corpus.homework(int(rng.integers(8, 22)), dice)
         weeks = int((end - start) // (7 * DAY)) + 1
         enrolled = np.flatnonzero(rng.random(stage.accounts) < 0.35)
         for week in range(weeks):

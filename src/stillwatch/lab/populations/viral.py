@@ -24,8 +24,8 @@ def live(stage: Stage) -> Traffic:
     """The wave."""
     rng, dice = stage.rng, stage.dice
     host = stage.host()
-    template = stage.library.bulk("viral", dice)
-    content = stage.library.bulk_content("viral")
+    template = stage.corpus.bulk("viral", dice)
+    content = stage.corpus.bulk_content("viral")
     # Whoever is active joins; the very quiet ones rarely hear of it.
     active = np.bincount(host.rows.account, minlength=len(host.accounts)) + 0.5
     size = min(stage.accounts, len(host.accounts))

@@ -4,8 +4,8 @@ from functools import cache
 
 import numpy as np
 
+from stillwatch.lab.texts.corpus import answer_sentences
 from stillwatch.lab.texts.grammar import Dice
-from stillwatch.lab.texts.library import answer_sentences
 
 # An answer to each kind of request: section of corpus/answers.toml, fewest and most sentences.
 _SHAPES = {
