@@ -274,3 +274,10 @@ def test_the_quarantine_counts_everything_and_is_only_named_when_whole(tmp_path:
 
 def test_rows_of_the_fixture_are_fit() -> None:
     assert set(row()) == set(EXCHANGES.names)
+
+
+def test_a_log_is_told_from_a_broken_dataset(tmp_path):
+    log = tmp_path / "gateway.ndjson"
+    log.write_text('{"id": 1}\n')
+    with pytest.raises(UnreadableInputError, match=r"this is a log.*\n.*stillwatch import"):
+        open_dataset(log)

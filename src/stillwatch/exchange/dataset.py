@@ -156,6 +156,12 @@ def open_dataset(path: Path, on_broken: OnBroken = OnBroken.SKIP) -> Dataset:
             file=folder / broken[0].file,
         )
     readable = tuple(file for file in files if file is not None)
+    if not readable and path.is_file() and _looks_like_json(path):
+        raise UnreadableInputError(
+            "this is a log, not a dataset of Parquet files",
+            "scan it as it is, or turn it into a dataset with `stillwatch import LOGS --out FOLDER`",
+            file=path,
+        )
     if not readable:
         raise UnreadableInputError(
             f"none of the {len(files)} files of exchanges can be read: {broken[0].what}",
@@ -174,6 +180,11 @@ def open_dataset(path: Path, on_broken: OnBroken = OnBroken.SKIP) -> Dataset:
         broken=tuple(broken),
         unfinished=(folder / EXCHANGES.name / INCOMPLETE).exists(),
     )
+
+
+def _looks_like_json(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"[")
 
 
 def _exchange_files(path: Path) -> list[Path]:
