@@ -37,7 +37,7 @@ from stillwatch.links.incidence import Attributes
 from stillwatch.links.steps import fit_models, link_steps
 from stillwatch.settings import ScanSettings
 from stillwatch.signals.classifiers import load_classifiers
-from stillwatch.signals.samples import example_texts, sample_table, with_skeletons
+from stillwatch.signals.samples import Masks, example_texts, sample_table, with_skeletons
 from stillwatch.signals.stage import attach_signatures, family_steps, take_signatures
 from stillwatch.signals.steps import signal_steps
 from stillwatch.trouble import computed
@@ -182,9 +182,9 @@ def _results(
     )
     if found.has_text and not settings.hash_only:
         templates = tables["group_templates"]
-        texts = example_texts(templates, engine)
-        tables["group_templates"] = with_skeletons(templates, texts, engine)
-        tables["samples"] = sample_table(templates, texts, engine, show_text=settings.show_text)
+        texts, masks = example_texts(templates, engine), Masks(engine)
+        tables["group_templates"] = with_skeletons(templates, texts, masks)
+        tables["samples"] = sample_table(templates, texts, masks, show_text=settings.show_text)
     return tables
 
 

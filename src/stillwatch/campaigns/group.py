@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from stillwatch.campaigns import words
 from stillwatch.campaigns.candidates import Candidate
 from stillwatch.campaigns.co_occurrence import (
+    TIED_BY,
     AttributeModels,
     co_occurrence_test,
     owner_share,
@@ -94,7 +95,7 @@ def run_tests(
     shape = training_shape_test(forms, benign_rate)
     ties = {kind: tie_log_e(found) for kind, found in shared.items()}
     stream = verdicts["common_stream"].log_e
-    coordinated = log_average([ties.get(kind, 0.0) for kind in words.TIE_FAMILIES] + [stream])
+    coordinated = log_average([ties.get(kind, 0.0) for kind in TIED_BY] + [stream])
     rungs = {
         Rung.REPETITIVE: candidate.log_e_repetitive,
         Rung.COORDINATED: coordinated,

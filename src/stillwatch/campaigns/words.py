@@ -1,7 +1,7 @@
 """The findings of each family, in words a person can check."""
 
 from stillwatch.campaigns.candidates import Candidate
-from stillwatch.campaigns.co_occurrence import TIED_BY, WORDS
+from stillwatch.campaigns.co_occurrence import WORDS
 from stillwatch.campaigns.common_stream import CLUMPED
 from stillwatch.campaigns.finding import Finding
 from stillwatch.campaigns.mixture import Verdict
@@ -10,7 +10,6 @@ from stillwatch.campaigns.tables import Rung
 from stillwatch.campaigns.training_shape import MAJORITY, TrainingShape
 from stillwatch.links.shared_attributes import SharedAttribute
 
-TIE_FAMILIES = TIED_BY
 FORM_WORDS = {
     "elicitation": "elicits a chain of thought",
     "rubric": "grades by a rubric",

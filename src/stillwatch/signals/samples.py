@@ -35,17 +35,29 @@ EXAMPLES_STEP = SqlStep(
 )
 
 
+class Masks:
+    """Masks texts of each field by its sketch, which is read once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._sketches = {field: read_sketch(engine.table(sketch_name(field))) for field in FIELDS}
+
+    def of(self, field: str, text: str | None) -> str | None:
+        """What the template of a field's text keeps; None where there is no text or no template."""
+        if not text:
+            return None
+        return mask(text[:MOST_CHARACTERS], self._sketches[field], FIELDS[field].settings) or None
+
+
 def with_skeletons(
-    group_templates: pa.Table, texts: Mapping[str, Mapping[str, str]], engine: Engine
+    group_templates: pa.Table, texts: Mapping[str, Mapping[str, str]], masks: Masks
 ) -> pa.Table:
     """The table GROUP_TEMPLATES with its column `skeleton` filled from each template's example.
 
     Args:
         group_templates: rows with field and example_exchange_id.
         texts: exchange -> its prompt and system_prompt.
-        engine: holds the sketches.
+        masks: of the dataset that the texts stand in.
     """
-    masks = _Masks(engine)
     skeletons = [
         masks.of(field, texts.get(exchange, {}).get(field))
         for field, exchange in zip(
@@ -61,10 +73,9 @@ def with_skeletons(
 
 
 def sample_table(
-    group_templates: pa.Table, texts: Mapping[str, Mapping[str, str]], engine: Engine, *, show_text: bool
+    group_templates: pa.Table, texts: Mapping[str, Mapping[str, str]], masks: Masks, *, show_text: bool
 ) -> pa.Table:
     """`samples`: one prompt of every template, redacted, and whole where `show_text` asks for it."""
-    masks = _Masks(engine)
     rows = []
     for row in group_templates.select(["group_id", "template_id", "example_exchange_id"]).to_pylist():
         prompt = texts.get(row["example_exchange_id"], {}).get("prompt") or ""
@@ -87,15 +98,3 @@ def example_texts(group_templates: pa.Table, engine: Engine) -> dict[str, dict[s
     )
     engine.run(EXAMPLES_STEP)
     return {row.pop("exchange_id"): row for row in engine.table("example_texts").to_pylist()}
-
-
-class _Masks:
-    """Masks texts of each field by its sketch, which is read once."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._sketches = {field: read_sketch(engine.table(sketch_name(field))) for field in FIELDS}
-
-    def of(self, field: str, text: str | None) -> str | None:
-        if not text:
-            return None
-        return mask(text[:MOST_CHARACTERS], self._sketches[field], FIELDS[field].settings) or None

@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from stillwatch.exchange.quality import Quality
-from stillwatch.sources.addresses import EDGE, FORWARDED, GARBAGE, NONE, NOT_BELIEVED, SHORT_CHAIN, UNKNOWN
+from stillwatch.sources.addresses import NOT_BELIEVED
 
 UNKNOWN_FORMAT = "of no known format"
-PROVENANCES = (EDGE, FORWARDED, UNKNOWN, NONE)
-REMARKS = (NOT_BELIEVED, SHORT_CHAIN, GARBAGE)
 
 
 @dataclass
