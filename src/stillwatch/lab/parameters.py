@@ -19,6 +19,7 @@ class Parameter:
         low: smallest allowed value (numbers).
         high: largest allowed value (numbers).
         choices: allowed values (strings); empty for any.
+        population: whether the value is the name of a population of the world (or empty, where the default is).
         meaning: one line for the documentation.
     """
 
@@ -27,6 +28,7 @@ class Parameter:
     low: float = 0
     high: float = 0
     choices: tuple[str, ...] = ()
+    population: bool = False
     meaning: str = ""
 
     @property

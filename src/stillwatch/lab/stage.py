@@ -3,6 +3,7 @@
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import cast
 
 import numpy as np
 
@@ -10,9 +11,10 @@ from stillwatch.lab.behaviour.clients import Catalogue
 from stillwatch.lab.behaviour.clocks import DAY, Ints
 from stillwatch.lab.behaviour.network import Internet
 from stillwatch.lab.parameters import Value
-from stillwatch.lab.texts.corpus import Library
+from stillwatch.lab.texts.book import Book
 from stillwatch.lab.texts.grammar import Dice
-from stillwatch.lab.traffic import Traffic
+from stillwatch.lab.texts.library import Library
+from stillwatch.lab.traffic import Host
 from stillwatch.lab.worldfile import World
 
 # Models: name, release in days before the start, share of ordinary requests. The newest comes last.
@@ -35,7 +37,12 @@ class Surroundings:
     seed: int
     internet: Internet
     catalogue: Catalogue
-    corpus: Library
+    library: Library
+
+    @property
+    def book(self) -> Book:
+        """Where texts are written down."""
+        return self.library.book
 
     @property
     def start(self) -> int:
@@ -55,16 +62,20 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Stage:
-    """One population (or campaign) of one seed, at one scale.
+    """One cell of a population (or a whole campaign) of one seed, at one scale.
+
+    A population of many thousand accounts is made in cells, one after the other, so that it fits into memory. What all of
+    them share (a template, a system prompt) is drawn from `common`, everything else from `rng` and `dice`.
 
     Attributes:
         around: the world.
         name: stratum.
         values: parameters.
-        accounts: number of accounts after scaling.
+        accounts: accounts of this cell.
         volume: factor on the requests of an account; 1 unless a population cannot shrink further in accounts.
-        sequence: its own share of chance, independent of every other population.
-        hosts: traffic of the populations that were made before, by name.
+        group: number of the independent copy.
+        cell: number of the cell within the group.
+        hosts: the populations that were made before, by name.
     """
 
     around: Surroundings
@@ -72,28 +83,58 @@ class Stage:
     values: dict[str, Value]
     accounts: int
     volume: float
-    sequence: np.random.SeedSequence
-    hosts: dict[str, Traffic]
+    group: int
+    cell: int
+    hosts: dict[str, Host]
+
+    @cached_property
+    def _sequence(self) -> np.random.SeedSequence:
+        return sequence_of(self.around.seed, self.name, self.group, self.cell)
 
     @cached_property
     def rng(self) -> np.random.Generator:
-        """Generator of this population."""
-        return np.random.Generator(np.random.PCG64(self.sequence))
+        """Generator of this cell."""
+        return np.random.Generator(np.random.PCG64(self._sequence))
 
     @cached_property
     def dice(self) -> Dice:
-        """Draws for its texts, independent of `rng`."""
-        return Dice(np.random.Generator(np.random.PCG64(self.sequence.spawn(1)[0])))
+        """Single draws of this cell, independent of `rng`."""
+        return Dice(np.random.Generator(np.random.PCG64(self._sequence.spawn(1)[0])))
+
+    @cached_property
+    def common(self) -> Dice:
+        """Single draws that come out the same in all cells of the group; use it first, and always in the same order."""
+        return Dice(np.random.Generator(np.random.PCG64(sequence_of(self.around.seed, self.name, self.group))))
 
     @property
-    def corpus(self) -> Library:
+    def library(self) -> Library:
         """The world's texts."""
-        return self.around.corpus
+        return self.around.library
+
+    @property
+    def book(self) -> Book:
+        """Where texts are written down."""
+        return self.around.book
+
+    @property
+    def internet(self) -> Internet:
+        """The world's networks."""
+        return self.around.internet
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The world's programs."""
+        return self.around.catalogue
 
     @property
     def window(self) -> tuple[int, int]:
         """Start and end of the world, microseconds."""
         return self.around.start, self.around.end
+
+    @property
+    def days(self) -> float:
+        """Length of the world."""
+        return float(self.around.world.days)
 
     def number(self, name: str) -> float:
         """A numeric parameter."""
@@ -103,9 +144,13 @@ class Stage:
         """A parameter that is a name."""
         return str(self.values[name])
 
-    def host(self) -> Traffic:
-        """The population whose accounts this one uses."""
-        return self.hosts[self.word("host")]
+    def host(self, parameter: str = "host") -> Host:
+        """The population that this parameter names."""
+        return self.hosts[self.word(parameter)]
+
+    def seeds(self, count: int) -> np.ndarray:
+        """uint64 seeds for writers (people, projects, queues), different everywhere."""
+        return cast(np.ndarray, self.rng.integers(0, 2**64, count, dtype=np.uint64))
 
     def models(self, favourite: Ints, ts: Ints, eagerness: float = 0.25) -> Ints:
         """The model of each request: the favourite until the release, then with some delay the newest.
@@ -113,9 +158,8 @@ class Stage:
         Args:
             favourite: int64 per request, the client's usual model.
             ts: int64 microseconds per request.
-            eagerness: share of the requests for large models that move to the newest on the first day; it
-                grows by
-                a fifth of the rest each day.
+            eagerness: share of the requests for large models that move to the newest on the first day; it grows by a
+                fifth of the rest each day.
         """
         days = (ts - self.around.released_at) / DAY
         moved = 1 - (1 - eagerness) * 0.8 ** np.maximum(days, 0)
@@ -128,6 +172,6 @@ class Stage:
         return self.rng.choice(len(MODELS), count, p=shares / shares.sum())
 
 
-def sequence_of(seed: int, name: str, group: int = 0) -> np.random.SeedSequence:
-    """The share of chance of one population: depends on the world's seed and its own name only."""
-    return np.random.SeedSequence([seed, zlib.crc32(name.encode()), group])
+def sequence_of(seed: int, name: str, *place: int) -> np.random.SeedSequence:
+    """A share of chance that depends on the world's seed, its own name and its place only."""
+    return np.random.SeedSequence([seed, zlib.crc32(name.encode()), *place])

@@ -1,14 +1,17 @@
-"""The rows that a population makes before they are dressed as exchanges."""
+"""What a population or a conduct plans: requests as numbers, one entry a request; texts come later."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stillwatch.lab.behaviour.accounts import Accounts
 from stillwatch.lab.behaviour.clocks import Ints
+from stillwatch.lab.texts.answers import KINDS
+from stillwatch.lab.texts.recipes import Recipes
 
-NO_SESSION = -1
+NONE = -1
+"""No system prompt, no conversation, no end user, no predecessor."""
 
 
 @dataclass(frozen=True)
@@ -16,51 +19,87 @@ class Rows:
     """Requests of one population, one entry a request, in any order.
 
     Attributes:
-        account: int64, place in the population's accounts.
+        account: int64, place in the population's own accounts; number among all accounts of the world where it has none.
         ts: int64, microseconds since 1970.
-        prompt: text of the last user turn.
-        system: system prompt or None.
+        prompt: recipe of the last user turn.
+        system: int64, place in the book's system prompts, or NONE.
         model: int64, place in the world's list of models.
-        answer: kind of answer (a section of the answers' grammar).
-        session: int64, running number of the conversation; NO_SESSION where the client names none.
+        answer: int64, kind of answer, a place in `answers.KINDS`.
+        session: int64, running number of the conversation within this traffic, or NONE where the client names none.
         turn: int64, place in the conversation, from 0.
-        end_user: name of the end user or None.
+        end_user: int64, running number of the end user within this traffic, or NONE.
         n_tools: int64, tools offered.
     """
 
     account: Ints
     ts: Ints
-    prompt: list[str]
-    system: list[str | None]
+    prompt: Recipes
+    system: Ints
     model: Ints
-    answer: list[str]
+    answer: Ints
     session: Ints
     turn: Ints
-    end_user: list[str | None]
+    end_user: Ints
     n_tools: Ints
 
     def __len__(self) -> int:
         return len(self.ts)
 
+    @classmethod
+    def of(
+        cls, account: Ints, ts: Ints, prompt: Recipes, *, answer: str | Ints = "plain", **columns: Ints | int
+    ) -> "Rows":
+        """Requests with defaults: no system prompt, no conversation, no end user, no tools, the first model.
+
+        Single numbers stand for every request; an answer's kind may be given by its name.
+        """
+        size = len(ts)
+        kind: Ints | int = KINDS.index(answer) if isinstance(answer, str) else answer
+        defaults = {"system": NONE, "model": 0, "session": NONE, "turn": 0, "end_user": NONE, "n_tools": 0}
+        given: dict[str, Ints | int] = {**defaults, **columns, "answer": kind}
+        wide = {name: np.broadcast_to(np.asarray(v, np.int64), size) for name, v in given.items()}
+        return cls(account=account, ts=ts, prompt=prompt, **wide)
+
     def take(self, places: NDArray[np.int64]) -> "Rows":
         """The rows at these places, in this order."""
-        where = places.tolist()
         return Rows(
-            self.account[places],
-            self.ts[places],
-            [self.prompt[p] for p in where],
-            [self.system[p] for p in where],
-            self.model[places],
-            [self.answer[p] for p in where],
-            self.session[places],
-            self.turn[places],
-            [self.end_user[p] for p in where],
-            self.n_tools[places],
+            **{
+                f.name: getattr(self, f.name).take(places) if f.name == "prompt" else getattr(self, f.name)[places]
+                for f in fields(self)
+            }
         )
 
     def moved(self, ts: Ints, account: Ints | None = None) -> "Rows":
         """The same requests at other times, and from other accounts if told so."""
         return replace(self, ts=ts, account=self.account if account is None else account)
+
+    @classmethod
+    def concatenate(cls, parts: "list[Rows]") -> "Rows":
+        """All rows of several parts."""
+        columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(cls)}
+        return cls(
+            **{
+                name: Recipes.concatenate(values) if name == "prompt" else np.concatenate(values)
+                for name, values in columns.items()
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a campaign costs whoever wages it, beside the tokens.
+
+    Attributes:
+        accounts: accounts opened or bought, replacements included.
+        money_eur: euros for accounts, cards, addresses, rewriting and margins.
+        delay_hours: how much later the data is there than without the evasion.
+        note: what the money and the delay are for.
+    """
+
+    accounts: int
+    money_eur: float
+    delay_hours: float
+    note: str
 
 
 @dataclass(frozen=True)
@@ -68,48 +107,49 @@ class Traffic:
     """What a population or a campaign did.
 
     Attributes:
-        accounts: its accounts; those of the host where it acts through another population's accounts.
-        rows: its requests.
-        own_accounts: False where the accounts belong to a host and are written there.
+        accounts: its accounts; None where it acts through accounts of other populations (its hosts).
+        rows: its requests; `rows.account` counts within its own accounts, or, where it has none, among all accounts of
+            the world (`Host.first` is the number of a host's first).
+        shared: what others may imitate or join (a product, an agent, a template).
+        cost: of a campaign only.
+        capabilities: of a campaign only: what it collects.
+        replaces: int64 per account, place of the account that it replaced, or NONE; None where nobody is replaced.
     """
 
-    accounts: Accounts
+    accounts: Accounts | None
     rows: Rows
-    own_accounts: bool = True
+    shared: object = None
+    cost: Cost | None = None
+    capabilities: tuple[str, ...] = ()
+    replaces: Ints | None = None
 
 
-@dataclass
-class RowList:
-    """Collects requests one by one where a population is too irregular for whole columns."""
+@dataclass(frozen=True)
+class Host:
+    """A population whose accounts another one uses.
 
-    account: list[int] = field(default_factory=list)
-    ts: list[int] = field(default_factory=list)
-    prompt: list[str] = field(default_factory=list)
-    system: list[str | None] = field(default_factory=list)
-    model: list[int] = field(default_factory=list)
-    answer: list[str] = field(default_factory=list)
-    session: list[int] = field(default_factory=list)
-    turn: list[int] = field(default_factory=list)
-    end_user: list[str | None] = field(default_factory=list)
-    n_tools: list[int] = field(default_factory=list)
+    Attributes:
+        first: number of its first account among all accounts of the world.
+        activity: int64, its requests by account.
+        created_at: int64, microseconds, by account.
+        shared: what it shares.
+    """
 
-    def rows(self) -> Rows:
-        """The collected requests as columns."""
-        integers = [
-            np.array(c, np.int64) for c in (self.account, self.ts, self.model, self.session, self.turn)
-        ]
-        account, ts, model, session, turn = integers
-        tools = np.array(self.n_tools, np.int64)
-        return Rows(
-            account, ts, self.prompt, self.system, model, self.answer, session, turn, self.end_user, tools
+    first: int
+    activity: Ints
+    created_at: Ints
+    shared: object
+
+    @property
+    def count(self) -> int:
+        """Its accounts."""
+        return len(self.activity)
+
+    def joined(self, other: "Host") -> "Host":
+        """This host with the cell that follows it."""
+        return Host(
+            self.first,
+            np.concatenate([self.activity, other.activity]),
+            np.concatenate([self.created_at, other.created_at]),
+            self.shared,
         )
-
-
-def plain_rows(account: Ints, ts: Ints, prompt: list[str], answer: str, model: Ints) -> Rows:
-    """Requests without system prompt, conversation, end user or tools."""
-    size = len(ts)
-    nothing: list[str | None] = [None] * size
-    zeros = np.zeros(size, np.int64)
-    return Rows(
-        account, ts, prompt, nothing, model, [answer] * size, zeros + NO_SESSION, zeros, list(nothing), zeros
-    )

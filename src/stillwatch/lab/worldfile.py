@@ -17,6 +17,8 @@ from stillwatch.lab.parameters import Parameter, Value, read_parameters
 _WORLD = (
     Parameter("start", "2026-03-02T00:00:00Z", meaning="first moment, ISO 8601 with zone"),
     Parameter("days", 14, 2, 120, meaning="length in days"),
+    Parameter("full", 192.0, 1.0, 2000.0, meaning="factor on the sizes at scale 28.8m"),
+    Parameter("logged", 600, 0, 100_000, meaning="characters of an answer that the log keeps"),
     Parameter(
         "release_day", 9.4, 0.5, 119.5, meaning="days after the start on which the newest model is released"
     ),
@@ -28,6 +30,12 @@ _COMMON = (
 )
 
 
+_CAMPAIGN = (
+    Parameter("family", "", meaning="which evasion the campaign shows; the conduct's name if empty"),
+    Parameter("dose", 0.0, 0.0, 1e9, meaning="how much of it, in the family's own unit"),
+)
+
+
 @dataclass(frozen=True)
 class Actor:
     """One population or campaign of a world.
@@ -36,11 +44,13 @@ class Actor:
         name: unique name; the stratum in the labels.
         module: module of lab/populations or lab/conducts.
         values: all its parameters.
+        is_campaign: whether it is one.
     """
 
     name: str
     module: ModuleType
     values: dict[str, Value]
+    is_campaign: bool
 
 
 @dataclass(frozen=True)
@@ -52,6 +62,8 @@ class World:
         start: microseconds since 1970.
         days: length.
         release_day: days after the start on which the newest model is released.
+        full: factor on the sizes at scale 28.8m.
+        logged: characters of an answer that the log keeps.
         populations: benign life, in order.
         campaigns: campaigns, in order.
     """
@@ -60,6 +72,8 @@ class World:
     start: int
     days: int
     release_day: float
+    full: float
+    logged: int
     populations: tuple[Actor, ...]
     campaigns: tuple[Actor, ...]
 
@@ -85,6 +99,11 @@ def read_world(world: str | Path) -> World:
 
     Raises UsageError for settings that are not allowed, UnreadableInputError for a file that is no TOML.
     """
+    file, data = _parsed(world)
+    return make_world(_extended(data, file), Path(file).stem, file)
+
+
+def _parsed(world: str | Path) -> tuple[str, dict[str, object]]:
     file, text = _text_of(world)
     try:
         data = tomllib.loads(text)
@@ -93,11 +112,38 @@ def read_world(world: str | Path) -> World:
             f"not valid TOML: {error}", "Correct the line that is named.", file=file
         ) from error
     for key in data:
-        if key not in ("world", "population", "campaign"):
+        if key not in ("extends", "world", "population", "campaign"):
             raise UsageError(
-                f"unknown table {key}", "Use [world], [[population]] and [[campaign]].", file=file
+                f"unknown table {key}", "Use extends, [world], [[population]] and [[campaign]].", file=file
             )
-    return make_world(data, Path(file).stem, file)
+    return file, data
+
+
+def _extended(data: dict[str, object], file: str) -> dict[str, object]:
+    """The settings with the populations of the shipped world that they extend; one of the same name replaces it."""
+    base = data.pop("extends", None)
+    if base is None:
+        return data
+    if base not in shipped_worlds():
+        raise UsageError(
+            f"extends = {base!r} is not allowed",
+            f"Set extends to one of {', '.join(shipped_worlds())}.",
+            file=file,
+        )
+    base_file, below = _parsed(str(base))
+    below = _extended(below, base_file)
+    own = _entries(data.get("population", []), "population", file)
+    names = [_name(entry) for entry in own]
+    kept = [e for e in _entries(below.get("population", []), "population", base_file) if _name(e) not in names]
+    return {
+        "world": {**_table(below.get("world", {}), "[world]", base_file), **_table(data.get("world", {}), "[world]", file)},
+        "population": [*kept, *own],
+        "campaign": data.get("campaign", []),
+    }
+
+
+def _name(entry: object) -> object:
+    return (entry.get("name") or entry.get("kind")) if isinstance(entry, dict) else None
 
 
 def make_world(data: Mapping[str, object], name: str, file: str) -> World:
@@ -114,7 +160,8 @@ def make_world(data: Mapping[str, object], name: str, file: str) -> World:
     campaigns = _actors(data.get("campaign", []), known(conducts), "campaign", file)
     _check_names([*benign, *campaigns], file)
     _check_hosts(benign, [*benign, *campaigns], file)
-    return World(name, start, days, release, tuple(benign), tuple(campaigns))
+    full, logged = float(own["full"]), int(own["logged"])
+    return World(name, start, days, release, full, logged, tuple(benign), tuple(campaigns))
 
 
 def _text_of(world: str | Path) -> tuple[str, str]:
@@ -149,11 +196,15 @@ def _instant(text: str, file: str) -> int:
     return int(moment.timestamp()) * 1_000_000
 
 
-def _actors(entries: object, modules: dict[str, ModuleType], table: str, file: str) -> list[Actor]:
-    if not isinstance(entries, list):
+def _entries(value: object, table: str, file: str) -> list[object]:
+    if not isinstance(value, list):
         raise UsageError(f"{table} is not a list of tables", f"Write [[{table}]].", file=file)
+    return value
+
+
+def _actors(entries: object, modules: dict[str, ModuleType], table: str, file: str) -> list[Actor]:
     found = []
-    for number, entry in enumerate(entries, 1):
+    for number, entry in enumerate(_entries(entries, table, file), 1):
         where = f"[[{table}]] number {number}"
         given = dict(_table(entry, where, file))
         kind = given.pop("kind", None)
@@ -162,8 +213,9 @@ def _actors(entries: object, modules: dict[str, ModuleType], table: str, file: s
                 f"{where}: kind = {kind!r} is not allowed", f"Known kinds: {', '.join(modules)}.", file=file
             )
         module = modules[str(kind)]
-        values = read_parameters(given, (*_COMMON, *module.PARAMETERS), f"{where} ({kind})", file)
-        found.append(Actor(str(values["name"] or kind), module, values))
+        common = (*_COMMON, *_CAMPAIGN) if table == "campaign" else _COMMON
+        values = read_parameters(given, (*common, *module.PARAMETERS), f"{where} ({kind})", file)
+        found.append(Actor(str(values["name"] or kind), module, values, table == "campaign"))
     return found
 
 
@@ -177,10 +229,11 @@ def _check_names(actors: list[Actor], file: str) -> None:
 def _check_hosts(benign: list[Actor], actors: list[Actor], file: str) -> None:
     names = [actor.name for actor in benign]
     for actor in actors:
-        host = actor.values.get("host")
-        if host is not None and host not in names:
-            raise UsageError(
-                f"{actor.name}: host = {host!r} is not allowed",
-                f"Set host to one of: {', '.join(names)}.",
-                file=file,
-            )
+        for parameter in actor.module.PARAMETERS:
+            value = actor.values[parameter.name]
+            if parameter.population and value not in names and (value or parameter.default):
+                raise UsageError(
+                    f"{actor.name}: {parameter.name} = {value!r} is not allowed",
+                    f"Set {parameter.name} to one of: {', '.join(names)}.",
+                    file=file,
+                )

@@ -1,6 +1,4 @@
-"""What several populations share: who opens accounts from where, and what is said in a conversation."""
-
-from collections.abc import Callable, Sequence
+"""What several populations share: who opens accounts from where, and how conversations become requests."""
 
 import numpy as np
 
@@ -8,15 +6,15 @@ from stillwatch.lab.behaviour.accounts import Accounts, open_accounts
 from stillwatch.lab.behaviour.clients import Software
 from stillwatch.lab.behaviour.clocks import Ints, Sessions
 from stillwatch.lab.stage import Stage
-from stillwatch.lab.texts.writers import Writer
-from stillwatch.lab.traffic import NO_SESSION, Rows
+from stillwatch.lab.texts.recipes import Recipes
+from stillwatch.lab.traffic import Rows
 
 
 def people_accounts(
     stage: Stage, count: int, vpn_share: float = 0.06, software: list[Software] | None = None
 ) -> Accounts:
     """Accounts of private people: at home, on the phone, some behind a VPN and on virtual cards."""
-    rng, internet = stage.rng, stage.around.internet
+    rng, internet = stage.rng, stage.internet
     home = internet.addresses("home", count, rng)
     mobile = internet.addresses("mobile", count, rng)
     second = internet.addresses("home", count, rng)
@@ -27,62 +25,38 @@ def people_accounts(
     ]
     for place in np.flatnonzero(rng.random(count) < vpn_share).tolist():
         addresses[place] = internet.addresses("vpn", int(rng.integers(1, 5)), rng)
-    programs = software or [stage.around.catalogue.browser(rng) for _ in range(count)]
-    return open_accounts(rng, programs, addresses, stage.window)
+    return open_accounts(rng, software or stage.catalogue.browsers(count, rng), addresses, stage.window)
 
 
 def developer_accounts(stage: Stage, count: int, software: list[Software] | None = None) -> Accounts:
     """Accounts of people who call from a program: from the desk, from a cloud, from a rented server."""
-    rng, internet = stage.rng, stage.around.internet
+    rng, internet = stage.rng, stage.internet
     kinds = rng.choice(3, count, p=(0.38, 0.4, 0.22))
-    addresses = []
-    for kind in kinds.tolist():
-        name = ("home", "cloud", "hosting")[kind]
-        addresses.append(internet.addresses(name, 1 + int(rng.random() < 0.3), rng))
-    programs = software or [stage.around.catalogue.sdk(rng) for _ in range(count)]
-    return open_accounts(rng, programs, addresses, stage.window)
-
-
-def conversations(sessions: Sessions, writer_of: Callable[[int], Writer], stage: Stage) -> list[str]:
-    """A prompt for each turn: the person's question first, then what follows from it."""
-    prompts = []
-    writers: dict[int, Writer] = {}
-    dice = stage.dice
-    for person, turn in zip(sessions.person.tolist(), sessions.turn.tolist(), strict=True):
-        writer = writers.get(person)
-        if writer is None:
-            writer = writers[person] = writer_of(person)
-        prompts.append(writer.follow(dice) if turn else writer.ask(dice))
-    return prompts
+    addresses: list[list[str]] = [[] for _ in range(count)]
+    for kind, name in enumerate(("home", "cloud", "hosting")):
+        places = np.flatnonzero(kinds == kind)
+        many = 1 + (rng.random(len(places)) < 0.3)
+        drawn = internet.addresses(name, int(many.sum()), rng)
+        ends = np.cumsum(many)
+        for place, begin, end in zip(places.tolist(), (ends - many).tolist(), ends.tolist(), strict=True):
+            addresses[place] = drawn[begin:end]
+    return open_accounts(rng, software or stage.catalogue.sdks(count, rng), addresses, stage.window)
 
 
 def conversation_rows(
-    stage: Stage, account: Ints, sessions: Sessions, prompts: list[str], answer: str | Sequence[str]
+    stage: Stage, account: Ints, sessions: Sessions, prompts: Recipes, answer: str | Ints = "plain"
 ) -> Rows:
-    """Rows of conversations without system prompt; the favourite model is the account's."""
-    size = len(prompts)
+    """Rows of conversations without system prompt; the usual model is the account's."""
     favourites = stage.favourites(int(account.max(initial=0)) + 1)
-    nothing: list[str | None] = [None] * size
-    answers = [answer] * size if isinstance(answer, str) else list(answer)
-    model = stage.models(favourites[account], sessions.ts)
-    zeros = np.zeros(size, np.int64)
-    return Rows(
+    return Rows.of(
         account,
         sessions.ts,
         prompts,
-        nothing,
-        model,
-        answers,
-        sessions.session,
-        sessions.turn,
-        list(nothing),
-        zeros,
+        answer=answer,
+        model=stage.models(favourites[account], sessions.ts),
+        session=sessions.session,
+        turn=sessions.turn,
     )
-
-
-def without_sessions(size: int) -> Ints:
-    """The session column of requests that stand alone."""
-    return np.full(size, NO_SESSION, np.int64)
 
 
 def shares(rng: np.random.Generator, count: int, alpha: float) -> np.ndarray:

@@ -7,12 +7,13 @@ often.
 """
 
 from stillwatch.lab.behaviour.clocks import PRIVATE_HOURS, Rhythm, heavy_tailed, human_sessions
-from stillwatch.lab.behaviour.living import conversation_rows, conversations, people_accounts
+from stillwatch.lab.behaviour.living import conversation_rows, people_accounts
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
 from stillwatch.lab.traffic import Traffic
 
 SCALES = "accounts"
+CELLS = True
 MIN_ACCOUNTS = 20
 PARAMETERS = (
     Parameter("accounts", 3000, 1, 2_000_000, meaning="accounts"),
@@ -26,5 +27,6 @@ def live(stage: Stage) -> Traffic:
     accounts = people_accounts(stage, stage.accounts, stage.number("vpn_share"))
     per_day = heavy_tailed(stage.rng, stage.accounts, stage.number("per_day") * stage.volume, 1.3)
     sessions = human_sessions(stage.rng, per_day, *stage.window, Rhythm(PRIVATE_HOURS, 0.95))
-    prompts = conversations(sessions, lambda _: stage.corpus.person(stage.dice), stage)
-    return Traffic(accounts, conversation_rows(stage, sessions.person, sessions, prompts, "plain"))
+    people = stage.seeds(stage.accounts)
+    prompts = stage.library.chat(sessions.person, sessions.session, sessions.turn, people, stage.rng)
+    return Traffic(accounts, conversation_rows(stage, sessions.person, sessions, prompts))
