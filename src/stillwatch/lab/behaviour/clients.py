@@ -5,13 +5,14 @@ so a few user agents and fingerprints are shared by thousands of accounts and sa
 them.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
+from stillwatch.lab.behaviour.clocks import Ints
+
 _HEX = "0123456789abcdef"
-_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ _SDKS = (
 )
 
 
+# Settings that tutorials suggest; the first is the default.
+_TEMPERATURES, _TEMPERATURE_WEIGHTS = (None, 0.0, 0.2, 0.7, 1.0), (0.42, 0.18, 0.08, 0.2, 0.12)
+_LIMITS, _LIMIT_WEIGHTS = (None, 512, 1024, 2048, 4096, 8192), (0.4, 0.07, 0.17, 0.13, 0.15, 0.08)
+_BUILD_WEIGHTS = (0.65, 0.25, 0.1)
+
+
 @dataclass(frozen=True)
 class Software:
     """One program as one account runs it.
@@ -72,25 +79,48 @@ class Software:
 
 
 class Catalogue:
-    """The programs of one world. Fingerprints are drawn for each world in JA4's form."""
+    """The programs of one world. Fingerprints are drawn for each world in JA4's form.
+
+    Equal programs are one object, however often they are drawn, so that a table of accounts can share them.
+    """
 
     def __init__(self, rng: np.random.Generator) -> None:
         heads = sorted({p.head for p in _BROWSERS + _SDKS})
         self._ja4 = {head: [_ja4(head, rng) for _ in range(3)] for head in heads}
+        self._known: dict[Software, Software] = {}
 
     def browser(self, rng: np.random.Generator) -> Software:
         """A person's browser or app."""
-        agents, ja4 = self._draw(_BROWSERS, rng)
-        return Software(agents, ja4, None, None, True, True)
+        return self.browsers(1, rng)[0]
+
+    def browsers(self, count: int, rng: np.random.Generator) -> list[Software]:
+        """The browsers or apps of `count` people."""
+        return self._shared(self._programs(_BROWSERS, count, rng), self._browser)
 
     def sdk(self, rng: np.random.Generator) -> Software:
         """A developer's program; its settings are those that tutorials suggest."""
-        agents, ja4 = self._draw(_SDKS, rng)
-        temperature = _choose(rng, (None, 0.0, 0.2, 0.7, 1.0), (0.42, 0.18, 0.08, 0.2, 0.12))
-        limit = _choose(rng, (None, 512, 1024, 2048, 4096, 8192), (0.4, 0.07, 0.17, 0.13, 0.15, 0.08))
-        operation = "batch" if rng.random() < 0.04 else "chat"
-        return Software(
-            agents, ja4, temperature, limit, bool(rng.random() < 0.35), bool(rng.random() < 0.12), operation
+        return self.sdks(1, rng)[0]
+
+    def sdks(self, count: int, rng: np.random.Generator) -> list[Software]:
+        """The programs of `count` developers, each with settings of its own."""
+        settings = [
+            rng.choice(len(_TEMPERATURES), count, p=_TEMPERATURE_WEIGHTS),
+            rng.choice(len(_LIMITS), count, p=_LIMIT_WEIGHTS),
+            rng.random(count) < 0.35,
+            rng.random(count) < 0.12,
+            rng.random(count) < 0.04,
+        ]
+        return self._shared(np.column_stack([self._programs(_SDKS, count, rng), *settings]), self._sdk)
+
+    def common(self, rng: np.random.Generator, kind: str = "sdk") -> Software:
+        """The most common program of a kind (sdk or browser) with its usual settings: says nothing about anyone.
+
+        Only the version is drawn, as users of that program have it.
+        """
+        programs = _BROWSERS if kind == "browser" else _SDKS
+        version = int(rng.integers(0, len(programs[0].agents)))
+        return (
+            self._browser((0, version, 0)) if kind == "browser" else self._sdk((0, version, 0, 0, 0, 0, 0, 0))
         )
 
     def named(
@@ -105,18 +135,47 @@ class Catalogue:
             "stream": True,
             "sessions": True,
         }
-        return Software(agents, ja4, **(defaults | settings))  # type: ignore[arg-type]
+        return self._intern(Software(agents, ja4, **(defaults | settings)))  # type: ignore[arg-type]
 
-    def _draw(self, programs: tuple[_Program, ...], rng: np.random.Generator) -> tuple[tuple[str, ...], str]:
+    def _programs(self, programs: tuple[_Program, ...], count: int, rng: np.random.Generator) -> Ints:
+        """Rows of (program, version, build of the TLS stack)."""
         rank = 1 / np.arange(1, len(programs) + 1)
-        program = programs[int(rng.choice(len(programs), p=rank / rank.sum()))]
-        first = int(rng.integers(0, len(program.agents)))
-        ja4 = self._ja4[program.head][int(rng.choice(3, p=(0.65, 0.25, 0.1)))]
-        return program.agents[first : first + 2], ja4
+        program = rng.choice(len(programs), count, p=rank / rank.sum())
+        versions = np.array([len(p.agents) for p in programs])
+        version = (rng.random(count) * versions[program]).astype(np.int64)
+        return np.column_stack([program, version, rng.choice(3, count, p=_BUILD_WEIGHTS)])
 
+    def _shared(self, drawn: Ints, make: Callable[[tuple[int, ...]], Software]) -> list[Software]:
+        """One object for each different row, repeated where it was drawn."""
+        rows, place = np.unique(drawn, axis=0, return_inverse=True)
+        made = [make(tuple(row)) for row in rows.tolist()]
+        return [made[number] for number in place.ravel().tolist()]
 
-def _choose(rng: np.random.Generator, values: tuple[_Value, ...], weights: tuple[float, ...]) -> _Value:
-    return values[int(rng.choice(len(values), p=weights))]
+    def _browser(self, row: tuple[int, ...]) -> Software:
+        agents, ja4 = self._identity(_BROWSERS, row)
+        return self._intern(Software(agents, ja4, None, None, True, True))
+
+    def _sdk(self, row: tuple[int, ...]) -> Software:
+        agents, ja4 = self._identity(_SDKS, row)
+        temperature, limit, stream, sessions, batch = row[3:]
+        return self._intern(
+            Software(
+                agents,
+                ja4,
+                _TEMPERATURES[temperature],
+                _LIMITS[limit],
+                bool(stream),
+                bool(sessions),
+                "batch" if batch else "chat",
+            )
+        )
+
+    def _identity(self, programs: tuple[_Program, ...], row: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
+        program = programs[row[0]]
+        return program.agents[row[1] : row[1] + 2], self._ja4[program.head][row[2]]
+
+    def _intern(self, software: Software) -> Software:
+        return self._known.setdefault(software, software)
 
 
 def _ja4(head: str, rng: np.random.Generator) -> str:

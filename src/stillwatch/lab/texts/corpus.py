@@ -1,17 +1,59 @@
 """The texts of a world: from the small corpus shipped here, or (folder.py) from a folder of real ones."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from stillwatch.lab.texts.grammar import Dice, Grammar
-from stillwatch.lab.texts.templates import Template
+from stillwatch.lab.texts.templates import main_slot, pieces
 from stillwatch.lab.texts.writers import Person, Product, Project, Writer, own_part, project_words
 
 Rules = dict[str, list[str]]
 PROBLEMS = ("maths", "logic", "science", "code", "tools", "data")
+
+
+@dataclass(frozen=True)
+class Template:
+    """A request with slots.
+
+    Attributes:
+        capability: what it asks for; also the kind of answer it gets.
+        system: system prompt or None.
+        parts: literal text and slot name in turn; the last slot name is empty.
+        main: slot that takes the content of an exchange; other slots take side texts.
+        seeds: sections of the problems that its content comes from.
+    """
+
+    capability: str
+    system: str | None
+    parts: tuple[tuple[str, str], ...]
+    main: str
+    seeds: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, text: str, capability: str, system: str | None = None, seeds: tuple[str, ...] = ()
+    ) -> "Template":
+        """Splits a text at its slots. The main slot is the best known name among them, else the last slot."""
+        return cls(capability, system or None, tuple(pieces(text)), main_slot(text), seeds)
+
+    @property
+    def slots(self) -> list[str]:
+        """Names of the slots, in order."""
+        return [name for _, name in self.parts if name]
+
+    def fill(self, content: str, side: Callable[[], str] | None = None, **values: str) -> str:
+        """The request with `content` in its main slot; the others take `values`, else side texts."""
+        out = []
+        for literal, name in self.parts:
+            out.append(literal)
+            if name == self.main:
+                out.append(content)
+            elif name:
+                out.append(values[name] if name in values or side is None else side())
+        return "".join(out)
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillwatch.exchange.errors import UnreadableInputError
-from stillwatch.lab.texts.corpus import Agent, Library
+from stillwatch.lab.texts.corpus import Agent, Library, Template
 from stillwatch.lab.texts.grammar import Dice, Grammar
-from stillwatch.lab.texts.templates import SLOT, Template
+from stillwatch.lab.texts.templates import SLOT
 from stillwatch.lab.texts.writers import Product, Project, Writer
 
 _HUMAN_CHAT_AUTHORS = 500

@@ -1,8 +1,12 @@
-"""Templates with slots, and how they are filled."""
+"""Templates with slots, and the recipes of their requests."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stillwatch.lab.texts.recipes import Recipes
 
 # The slot pattern of ../shared/data/README.md: a match with a group 1 is a slot, one without is LaTeX.
 SLOT = re.compile(r"\\[A-Za-z]+\s*(?:\{[^{}]*\})+|[\^_]\{[^{}]*\}|\{([A-Za-z_]\w*)\}")
@@ -22,54 +26,62 @@ _MAIN = (
     "document",
     "content",
 )
+Numbers = NDArray[np.uint64] | NDArray[np.int64] | int
 
 
 @dataclass(frozen=True)
 class Template:
-    """A request with slots.
+    """A request with slots, compiled.
 
     Attributes:
         capability: what it asks for; also the kind of answer it gets.
         system: system prompt or None.
-        parts: literal text and slot name in turn; the last slot name is empty.
-        main: slot that takes the content of an exchange; other slots take side texts.
-        seeds: sections of the problems that its content comes from.
+        program: its place in the book.
+        stock: how many different items there are before they are evolved; None where they practically never
+            repeat.
+        salt: sets the items of this use apart from those of another with the same content.
     """
 
     capability: str
     system: str | None
-    parts: tuple[tuple[str, str], ...]
-    main: str
-    seeds: tuple[str, ...] = ()
+    program: int
+    stock: int | None = None
+    salt: int = field(default=0, repr=False)
 
-    @classmethod
-    def of(
-        cls, text: str, capability: str, system: str | None = None, seeds: tuple[str, ...] = ()
-    ) -> "Template":
-        """Splits a text at its slots. The main slot is the best known name among them, else the last slot."""
-        parts: list[tuple[str, str]] = []
-        last = 0
-        for match in SLOT.finditer(text):
-            if match.group(1):
-                parts.append((text[last : match.start()], match.group(1)))
-                last = match.end()
-        parts.append((text[last:], ""))
-        names = [name for _, name in parts if name]
-        main = next((name for name in _MAIN if name in names), names[-1] if names else "")
-        return cls(capability, system or None, tuple(parts), main, seeds)
+    def prompts(self, item: Numbers, draw: Numbers, writer: Numbers = 0) -> Recipes:
+        """Recipes of requests; arrays and single numbers are broadcast.
 
-    @property
-    def slots(self) -> list[str]:
-        """Names of the slots, in order."""
-        return [name for _, name in self.parts if name]
+        Args:
+            item: which content; the same item has the same content under any template of one use.
+            draw: everything else, e.g. the draft that is graded.
+            writer: salt of the queue (items of two queues differ), or whose own words.
+        """
+        return Recipes.of(self.program, numbers(writer) ^ np.uint64(self.salt), numbers(item), numbers(draw))
 
-    def fill(self, content: str, side: Callable[[], str] | None = None, **values: str) -> str:
-        """The request with `content` in its main slot; the others take `values`, else side texts."""
-        out = []
-        for literal, name in self.parts:
-            out.append(literal)
-            if name == self.main:
-                out.append(content)
-            elif name:
-                out.append(values[name] if name in values or side is None else side())
-        return "".join(out)
+
+def numbers(values: Numbers) -> NDArray[np.uint64]:
+    """Whole numbers as uint64; negative ones wrap."""
+    return np.asarray(values).astype(np.uint64)
+
+
+def pieces(text: str) -> list[tuple[str, str]]:
+    """Literal text and name of the slot after it, in turn; the last name is empty."""
+    found: list[tuple[str, str]] = []
+    last = 0
+    for match in SLOT.finditer(text):
+        if match.group(1):
+            found.append((text[last : match.start()], match.group(1)))
+            last = match.end()
+    found.append((text[last:], ""))
+    return found
+
+
+def slots(text: str) -> list[str]:
+    """Names of the slots, in order."""
+    return [name for _, name in pieces(text) if name]
+
+
+def main_slot(text: str) -> str:
+    """The slot that takes the content: the best known name, else the last one; "" without slots."""
+    names = slots(text)
+    return next((name for name in _MAIN if name in names), names[-1] if names else "")
