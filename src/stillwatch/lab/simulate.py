@@ -23,7 +23,6 @@ from stillwatch.lab.behaviour.network import Internet
 from stillwatch.lab.plan.planner import Plan, Progress, plan
 from stillwatch.lab.plan.scales import Scale, scale_named
 from stillwatch.lab.plan.spill import Spill
-from stillwatch.lab.render.dressing import Wardrobe
 from stillwatch.lab.render.parts import render_parts, save_wardrobe
 from stillwatch.lab.stage import MODELS, Surroundings, sequence_of
 from stillwatch.lab.texts.book import Book
@@ -119,9 +118,7 @@ def _simulate(wanted: Simulation, out: Path, processes: int | None, progress: Pr
         around = surroundings(wanted)
         spill = Spill(scratch, around.start, around.end)
         made = plan(around, wanted.scale, spill, null=wanted.null, progress=progress)
-        answers = np.asarray(around.library.answers(), np.int32)
-        accounts = pa.concat_tables(made.rendering)
-        save_wardrobe(Wardrobe(accounts, around.book.freeze(), answers, wanted.world.logged), scratch)
+        save_wardrobe(around.library, pa.concat_tables(made.rendering), wanted.world.logged, scratch)
         spill.save()
         tally = _render(made, spill, out, processes, progress)
     finally:

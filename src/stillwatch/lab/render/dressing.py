@@ -38,12 +38,14 @@ class Wardrobe:
     Attributes:
         accounts: one row an account of the world (`Accounts.render_table`).
         book: all texts.
+        systems: system prompts.
         answers: int32, program of each kind of answer.
         logged: characters of an answer that the log keeps.
     """
 
     accounts: pa.Table
     book: Frozen
+    systems: list[str]
     answers: np.ndarray
     logged: int
 
@@ -52,7 +54,7 @@ def dress(events: Events, wardrobe: Wardrobe) -> pa.Table:
     """The exchanges of these requests, in their order, as a table of the EXCHANGES schema."""
     who = wardrobe.accounts.take(pa.array(events["account"]))
     prompt = render(wardrobe.book, _recipes(events))
-    system, system_characters = _systems(events, wardrobe.book)
+    system, system_characters = _systems(events, wardrobe.systems)
     verbosity, profile = _numbers(who, "verbosity"), _numbers(who, "length_profile")
     limit = _numbers(who, "max_output_tokens").astype(np.int64)
     written = written_tokens(events, verbosity, profile.astype(np.int64), limit)
@@ -67,7 +69,7 @@ def dress(events: Events, wardrobe: Wardrobe) -> pa.Table:
         "session_id": _sessions(events, who),
         "operation": who["operation"],
         "model": pa.array([name for name, _, _ in MODELS]).take(pa.array(events["model"])),
-        "client_ip": _addresses(events, who["addresses"]),
+        "client_ip": _addresses(events, who),
         "user_agent": _agents(events, who),
         "ja4": who["ja4"],
         "system_prompt": system,
@@ -87,11 +89,11 @@ def _recipes(events: Events) -> Recipes:
     return Recipes(*(np.ascontiguousarray(events[name]) for name in ("program", "writer", "item", "draw")))
 
 
-def _systems(events: Events, book: Frozen) -> tuple[pa.Array, Ints]:
+def _systems(events: Events, systems: list[str]) -> tuple[pa.Array, Ints]:
     """System prompts as a dictionary, which Parquet keeps, and their lengths."""
     place = pa.array(events["system"], mask=events["system"] < 0)
-    stock = pa.array(book.systems, pa.string())
-    lengths = np.array([*(len(text) for text in book.systems), 0])
+    stock = pa.array(systems, pa.string())
+    lengths = np.array([*(len(text) for text in systems), 0])
     return pa.DictionaryArray.from_arrays(place, stock), lengths[events["system"]]
 
 
@@ -110,14 +112,16 @@ def _sessions(events: Events, who: pa.Table) -> pa.Array:
     return hex_strings(names, "s_", missing=silent)
 
 
-def _addresses(events: Events, choices: pa.ChunkedArray) -> pa.Array:
-    """The usual address in two of three requests, else any of the account's."""
-    lists = choices.combine_chunks()
+def _addresses(events: Events, who: pa.Table) -> pa.Array:
+    """The usual address in two of three requests, else any of the account's; a rotating proxy goes round."""
+    lists = who["addresses"].combine_chunks()
     offsets = np.asarray(lists.offsets)
     first, many = offsets[:-1], np.diff(offsets)
     draw = chance.uniform(events["id"], 20)
-    other = np.minimum((draw - 0.66) / 0.34 * many, many - 1).astype(np.int64)
-    return lists.values.take(pa.array(first + np.where(draw < 0.66, 0, other)))
+    other = np.where(draw < 0.66, 0, np.minimum((draw - 0.66) / 0.34 * many, many - 1)).astype(np.int64)
+    period = _numbers(who, "rotates_every")
+    turn = events["ts"] // np.maximum(period, 1) % many
+    return lists.values.take(pa.array(first + np.where(period > 0, turn, other)))
 
 
 def _agents(events: Events, who: pa.Table) -> pa.ChunkedArray:

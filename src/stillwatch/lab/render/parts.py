@@ -16,28 +16,30 @@ from stillwatch.lab.plan.events import Events
 from stillwatch.lab.plan.spill import Slice, Spill
 from stillwatch.lab.render.dressing import Wardrobe, dress
 from stillwatch.lab.render.names import hex_strings
-from stillwatch.lab.texts.book import Frozen
+from stillwatch.lab.texts.book import load
+from stillwatch.lab.texts.library import Library
 
 ROW_GROUP_ROWS = 65_536
 # Columns of which no value comes twice: a dictionary of them only costs.
 _UNIQUE = {"exchange_id", "ts", "session_id", "prompt", "response", "latency_ms"}
 
 
-def save_wardrobe(wardrobe: Wardrobe, folder: Path) -> None:
-    """Write down what other processes need to dress requests."""
-    wardrobe.book.save(folder / "book")
-    np.save(folder / "answers.npy", wardrobe.answers)
-    (folder / "logged").write_text(str(wardrobe.logged))
-    table = wardrobe.accounts.combine_chunks()
+def save_wardrobe(library: Library, accounts: pa.Table, logged: int, folder: Path) -> None:
+    """Write down what any process needs to dress requests."""
+    np.save(folder / "answers.npy", np.asarray(library.answers(), np.int32))
+    library.book.save(folder / "book.npz")
+    (folder / "logged").write_text(str(logged))
+    table = accounts.combine_chunks()
     with pa.OSFile(str(folder / "accounts.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
 
 
-def load_wardrobe(folder: Path) -> Wardrobe:
+def _load_wardrobe(folder: Path) -> Wardrobe:
     """What another process wrote down; the table of accounts is mapped, not copied."""
     accounts = pa.ipc.open_file(pa.memory_map(str(folder / "accounts.arrow"))).read_all()
     logged = int((folder / "logged").read_text())
-    return Wardrobe(accounts, Frozen.load(folder / "book"), np.load(folder / "answers.npy"), logged)
+    book, systems = load(folder / "book.npz")
+    return Wardrobe(accounts, book, systems, np.load(folder / "answers.npy"), logged)
 
 
 def write_part(events: Events, wardrobe: Wardrobe, path: Path) -> None:
@@ -64,7 +66,7 @@ class Renderer:
 
     def __init__(self, folder: Path, out: Path) -> None:
         self._spill = Spill.load(folder)
-        self._wardrobe = load_wardrobe(folder)
+        self._wardrobe = _load_wardrobe(folder)
         self._out = out
 
     def __call__(self, part: Slice) -> pa.Table:

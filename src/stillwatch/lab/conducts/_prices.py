@@ -1,0 +1,26 @@
+"""What evasion costs whoever wages a campaign.
+
+Orders of magnitude in euros, assumed by us for bulk offers and stated here once so that anybody can set others: an
+account registered by machine, an account with a verified phone and a card of its own, an aged account, a virtual card, a month
+of a residential address, a model's rewriting of one prompt, a reseller's margin on a request. Only ratios matter for the score.
+"""
+
+ACCOUNT = 0.4
+VERIFIED_ACCOUNT = 4.0
+AGED_ACCOUNT = 9.0
+VIRTUAL_CARD = 1.5
+SHARED_CARD = 0.2
+RESIDENTIAL_MONTH = 3.0
+SERVER_MONTH = 0.5
+REWRITING = 0.0006
+TRANSLATION = 0.0004
+PERSONA = 6.0
+RESELLER_MARGIN = 0.002
+REQUEST = 0.004
+"""Tokens of one wasted request (a planted repetition, a follow-up that nobody needs)."""
+
+
+def wording_cost(wording: str, language: str, requests: int, variants: int) -> float:
+    """Euros for paraphrases and translations."""
+    texts = requests if wording == "exchange" else variants
+    return texts * REWRITING + (texts * TRANSLATION if language != "en" else 0.0)

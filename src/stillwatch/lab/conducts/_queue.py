@@ -1,0 +1,167 @@
+"""One queue of work: what every campaign has in common.
+
+Tasks are dealt without replacement; a share is asked twice on purpose (best of two), or each of them `best_of` times, and a
+share may be planted again much later, so that the campaign repeats itself as strangers do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from stillwatch.lab.behaviour.clocks import DAY, HOUR, Floats, Ints, machine_times
+from stillwatch.lab.conducts._dispatch import NOBODY, POLICIES, Lives, deal
+from stillwatch.lab.parameters import Parameter
+from stillwatch.lab.stage import LARGE, NEWEST, Stage
+from stillwatch.lab.texts.answers import KINDS
+from stillwatch.lab.texts.library import Template
+from stillwatch.lab.texts.recipes import Recipes
+from stillwatch.lab.traffic import NONE, Rows
+
+CAPABILITIES = ("reasoning", "rubric", "agentic_coding", "tool_use", "data_analysis", "rewriting")
+LANGUAGES = ("en", "de", "fr", "es", "zh")
+WORDINGS = ("fixed", "account", "exchange")
+COLLECTS = (
+    Parameter("first", "reasoning", choices=CAPABILITIES, meaning="capability that it collects"),
+    Parameter("second", "", choices=("", *CAPABILITIES), meaning="further capability, or none"),
+    Parameter("third", "", choices=("", *CAPABILITIES), meaning="further capability, or none"),
+)
+WORK = (
+    *COLLECTS,
+    Parameter("variants", 5, 1, 5000, meaning="paraphrases of each template"),
+    Parameter(
+        "wording",
+        "fixed",
+        choices=WORDINGS,
+        meaning="who changes the wording: any of the paraphrases, one paraphrase for each account, or a new wording "
+        "for each exchange",
+    ),
+    Parameter("language", "en", choices=(*LANGUAGES, "mixed"), meaning="language of the templates"),
+    Parameter("again", 0.015, 0.0, 0.5, meaning="share of the tasks that are asked twice within a while"),
+    Parameter("best_of", 1, 1, 16, meaning="how often each task is asked (best of k)"),
+    Parameter("planted", 0.0, 0.0, 0.9, meaning="share of the requests that repeat an earlier task on purpose"),
+    Parameter("pivot", 0.0, 0.0, 1.0, meaning="share of the requests that move to the newest model"),
+    Parameter("pivot_days", 0.33, 0.01, 60.0, meaning="days after the release until that share has moved"),
+)
+TIMES = (
+    Parameter("start_day", 3.0, 0.0, 119.0, meaning="first day of the campaign"),
+    Parameter("days", 7.0, 0.2, 120.0, meaning="length in days"),
+)
+BALANCE = (
+    Parameter("per_day", 24.0, 0.5, 2000.0, meaning="requests a day and account"),
+    Parameter("dispatch", "least_recently_used", choices=POLICIES, meaning="how the balancer picks an account"),
+    Parameter("jitter_hours", 0.0, 0.0, 48.0, meaning="each request waits up to so many hours after it was dealt"),
+)
+QUEUE = (*TIMES, *BALANCE, *WORK)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """The work of a campaign.
+
+    Attributes:
+        templates: paraphrases by capability.
+        writer: salt of its tasks, so that two campaigns that draw from one grammar ask different things.
+    """
+
+    templates: dict[str, list[Template]]
+    writer: int
+
+
+def span(stage: Stage) -> tuple[int, int]:
+    """Begin and end of the campaign, microseconds."""
+    begin = stage.window[0] + int(stage.number("start_day") * DAY)
+    return begin, min(stage.window[1], begin + int(stage.number("days") * DAY))
+
+
+def capabilities(stage: Stage) -> tuple[str, ...]:
+    """What it collects."""
+    return tuple(dict.fromkeys(c for c in (stage.word("first"), stage.word("second"), stage.word("third")) if c))
+
+
+def open_queue(stage: Stage, wanted: Sequence[str]) -> Queue:
+    """Templates for these capabilities, worded as the settings say."""
+    language = stage.word("language")
+    wording = "exchange" if stage.word("wording") == "exchange" else "fixed"
+    templates: dict[str, list[Template]] = {}
+    for capability in wanted:
+        templates[capability] = [
+            stage.library.teacher(
+                capability,
+                stage.dice,
+                language=LANGUAGES[number % len(LANGUAGES)] if language == "mixed" else language,
+                wording=wording,
+            )
+            for number in range(1 if wording == "exchange" else int(stage.number("variants")))
+        ]
+    return Queue(templates, int(stage.rng.integers(0, 2**63)))
+
+
+def tasks(stage: Stage, count: int) -> Ints:
+    """Numbers of the tasks in the order in which `count` requests are dealt."""
+    rng = stage.rng
+    times = np.full(count, int(stage.number("best_of")))
+    times[rng.random(count) < stage.number("again")] += 1
+    item = np.repeat(np.arange(count), times)[:count]
+    # A repetition is dealt within the next forty requests, not at once.
+    position = np.arange(count) + np.where(np.diff(item, prepend=-1) == 0, rng.integers(1, 40, count), 0)
+    item = item[np.argsort(position, kind="stable")]
+    planted = np.flatnonzero(rng.random(count) < stage.number("planted"))
+    planted = planted[planted > 0]
+    item[planted] = item[(rng.random(len(planted)) * planted).astype(np.int64)]
+    return item
+
+
+def arrivals(stage: Stage, lives: Lives, begin: int, end: int) -> Ints:
+    """Arrivals: the workers keep the load near what the living accounts may do, unevenly by hour."""
+    grid = np.linspace(begin, end, max(2, 4 * (end - begin) // HOUR))
+    born, gone = np.sort(lives.since), np.sort(lives.until)
+    alive = np.searchsorted(born, grid, side="right") - np.searchsorted(gone, grid, side="right")
+    work = np.concatenate([[0.0], np.cumsum((alive[1:] + alive[:-1]) / 2 * np.diff(grid))])
+    count = max(1, round(work[-1] / (24 * HOUR) * stage.number("per_day") * stage.volume))
+    even = machine_times(stage.rng, count, begin, end)
+    # Time runs as fast as accounts are alive, so that nobody is overworked while the pool is small.
+    share = (even - begin) / (end - begin)
+    moments: Floats = np.interp(share * work[-1], work, grid)
+    return np.minimum(moments.astype(np.int64), end - 1)
+
+
+def dealt_rows(stage: Stage, lives: Lives, begin: int, end: int) -> Rows:
+    """The whole campaign of a pool of accounts: arrivals, tasks, accounts, jitter, prompts, models."""
+    ts = arrivals(stage, lives, begin, end)
+    item = tasks(stage, len(ts))
+    account = deal(stage.rng, stage.word("dispatch"), lives, ts, item)
+    served = np.flatnonzero(account != NOBODY)
+    late = (stage.rng.random(len(served)) * stage.number("jitter_hours") * HOUR).astype(np.int64)
+    return campaign_rows(stage, account[served], ts[served] + late, item[served])
+
+
+def campaign_rows(stage: Stage, account: Ints, ts: Ints, item: Ints) -> Rows:
+    """Requests for these tasks from these accounts at these times, with the model's pivot."""
+    wanted = capabilities(stage)
+    queue = open_queue(stage, wanted)
+    # A task belongs to one capability whoever asks it.
+    kind = item % len(wanted)
+    prompts, system = _prompts(stage, queue, kind, account, item)
+    answer = np.array([KINDS.index(c) for c in wanted])[kind]
+    return Rows.of(account, ts, prompts, answer=answer, system=system, model=pivoted(stage, ts))
+
+
+def _prompts(stage: Stage, queue: Queue, kind: Ints, account: Ints, item: Ints) -> tuple[Recipes, Ints]:
+    every = list(queue.templates.values())
+    sizes = np.array([len(own) for own in every])
+    draw = stage.rng.integers(0, 2**63, len(item))
+    chosen = (account if stage.word("wording") == "account" else stage.rng.integers(0, 2**31, len(item))) % sizes[kind]
+    place = (np.cumsum(sizes) - sizes)[kind] + chosen
+    templates = [template for own in every for template in own]
+    program = np.array([template.program for template in templates])
+    system = np.array([stage.book.system(t.system) if t.system else NONE for t in templates])
+    number = item // len(every)
+    return Recipes.of(program[place], queue.writer, number, draw), system[place]
+
+
+def pivoted(stage: Stage, ts: Ints) -> Ints:
+    """The model of each request: some move to the newest after its release, all at once or over days."""
+    days = (ts - stage.around.released_at) / DAY
+    share = stage.number("pivot") * np.clip(days / stage.number("pivot_days"), 0, 1)
+    return np.where((days > 0) & (stage.rng.random(len(ts)) < share), NEWEST, LARGE)
