@@ -46,21 +46,25 @@ class Baseline:
     run: Run
 
 
+def names() -> list[str]:
+    """Names of all baselines; nothing is imported."""
+    found = sorted(module.name for module in iter_modules(baselines.__path__))
+    return [name for name in found if name not in SUPPORT and not name.startswith("_")]
+
+
 def known() -> dict[str, Baseline]:
     """All baselines by name.
 
     Raises AttributeError for a module of this package that is neither a baseline nor named as a helper.
     """
-    names = sorted(module.name for module in iter_modules(baselines.__path__))
-    return {name: _baseline(name) for name in names if name not in SUPPORT and not name.startswith("_")}
+    return {name: _baseline(name) for name in names()}
 
 
 def named(name: str) -> Baseline:
-    """The baseline of that name. Raises UsageError for an unknown one."""
-    found = known()
-    if name not in found:
-        raise UsageError(f"there is no baseline {name!r}", f"Known baselines: {', '.join(found)}.")
-    return found[name]
+    """The baseline of that name; only its module is imported. Raises UsageError for an unknown one."""
+    if name not in names():
+        raise UsageError(f"there is no baseline {name!r}", f"Known baselines: {', '.join(names())}.")
+    return _baseline(name)
 
 
 def read_settings(baseline: Baseline, given: Mapping[str, object]) -> dict[str, Value]:

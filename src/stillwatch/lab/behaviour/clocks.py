@@ -13,6 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stillwatch.lab.behaviour.machines import machine_arrivals as machine_arrivals
+from stillwatch.lab.behaviour.machines import machine_times as machine_times
+
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
@@ -111,56 +114,6 @@ def _session_starts(
     hour = rng.choice(24, len(person), p=rhythm.hours / rhythm.hours.sum()) + rng.random(len(person))
     local = (hour - shift[person]) % 24
     return (start + day * DAY + local * HOUR).astype(np.int64)
-
-
-def machine_times(rng: np.random.Generator, count: int, start: int, end: int, roughness: float = 1.3) -> Ints:
-    """`count` arrival times of one automated client: an uneven hourly load with off hours, bursts inside an
-    hour.
-
-    Args:
-        rng: source of chance.
-        count: arrivals.
-        start: first microsecond.
-        end: end of the window, excluded.
-        roughness: standard deviation of the log of the hourly load (an AR(1) process with correlation 0.63).
-    """
-    hours = max(1, int(np.ceil((end - start) / HOUR)))
-    noise = rng.normal(0, roughness * np.sqrt(1 - 0.63**2), hours)
-    level = np.empty(hours)
-    level[0] = rng.normal(0, roughness)
-    for hour in range(1, hours):
-        level[hour] = 0.63 * level[hour - 1] + noise[hour]
-    load = np.exp(level)
-    # On and off: a two-state chain whose off part is about a quarter of the hours.
-    off = _two_state(rng, hours, leave=0.06, come_back=0.18)
-    load[off] *= 0.02
-    counts = rng.multinomial(count, load / load.sum())
-    return _within_hours(rng, counts, start, end)
-
-
-def _two_state(rng: np.random.Generator, size: int, leave: float, come_back: float) -> NDArray[np.bool_]:
-    draws = rng.random(size)
-    away = np.zeros(size, bool)
-    state = False
-    for place in range(size):
-        state = draws[place] >= come_back if state else draws[place] < leave
-        away[place] = state
-    return away
-
-
-def _within_hours(rng: np.random.Generator, counts: Ints, start: int, end: int) -> Ints:
-    """Gamma gaps of shape 0.8 (coefficient of variation 1.1), rescaled to fill each hour."""
-    total = int(counts.sum())
-    hour = np.repeat(np.arange(len(counts)), counts)
-    gap = rng.gamma(0.8, 1.0, total)
-    closing = rng.gamma(0.8, 1.0, len(counts))
-    elapsed = np.cumsum(gap)
-    last = np.cumsum(counts)
-    before = np.concatenate([[0.0], elapsed])[last - counts]
-    length = np.concatenate([[0.0], elapsed])[last] - before + closing
-    inside = (elapsed - before[hour]) / length[hour]
-    ts = start + ((hour + inside) * HOUR).astype(np.int64)
-    return np.sort(np.minimum(ts, end - 1))
 
 
 def periodic_times(
