@@ -50,6 +50,8 @@ COUNTRIES = (
     "SE",
 )
 _COUNTRY_WEIGHTS = 1 / np.arange(1, len(COUNTRIES) + 1)
+_HOUSEHOLDS = 0.025  # accounts that are paid with the card of another
+_UNDER_ONE_ROOF = 0.7  # share of these that also call from the other's usual address
 PERSON = -1  # `length_profile` of an account whose answers' lengths are drawn from no machine's histogram
 
 
@@ -227,8 +229,7 @@ def open_accounts(
     start, end = window
     created = organic_births(rng, count, start, end)
     payment: list[str | None] = list(hex_names(rng, count, 10))
-    for place in np.flatnonzero(rng.random(count) < 0.025).tolist():
-        payment[place] = payment[max(0, place - 1)]  # a family or a couple on one card
+    addresses = _share_households(rng, payment, addresses)
     for place in np.flatnonzero(rng.random(count) < 0.04).tolist():
         payment[place] = None  # still on free credit
     domains = rng.choice(len(FREEMAIL), count, p=_FREEMAIL_WEIGHTS / _FREEMAIL_WEIGHTS.sum())
@@ -273,6 +274,20 @@ def virtual_cards(rng: np.random.Generator, count: int) -> list[str]:
     have nothing in common. So they look like any other card, as they do to a real operator.
     """
     return hex_names(rng, count, 10)
+
+
+def _share_households(
+    rng: np.random.Generator, payment: list[str | None], addresses: list[list[str]]
+) -> list[list[str]]:
+    """A family or a couple on one card, and mostly behind one router: changes the cards, returns the addresses."""
+    addresses = list(addresses)
+    draws = rng.random(len(payment))
+    for place in np.flatnonzero(draws < _HOUSEHOLDS).tolist():
+        if place:
+            payment[place] = payment[place - 1]
+            if draws[place] < _HOUSEHOLDS * _UNDER_ONE_ROOF:
+                addresses[place] = [addresses[place - 1][0], *addresses[place][1:]]
+    return addresses
 
 
 def organic_births(rng: np.random.Generator, count: int, start: int, end: int) -> Ints:
