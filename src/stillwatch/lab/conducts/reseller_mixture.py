@@ -1,44 +1,52 @@
-"""A campaign that buys from a reseller: its requests travel among those of the reseller's unrelated
-customers.
+"""A campaign that buys from a reseller: its requests travel among those of the reseller's unrelated customers.
 
-The accounts are those of a benign population (`host`); the campaign adds its own exchanges to each, between
-`low` and `high` of what the account then carries. Address, program and payment are the reseller's, the same
-for both parts. Cost to the attacker: the reseller's margin, and the reseller's word.
+The accounts are those of one benign population (`host`), or of two (`other_host`); the campaign adds its own exchanges to each,
+between `low` and `high` of what the account then carries; at 1 the account carries nothing else from the campaign's start on
+(the reseller has no other customer there). Address, program and payment are the reseller's, the same for both parts. Cost to
+the attacker: the reseller's margin, and the reseller's word.
 """
 
 import numpy as np
 
-from stillwatch.lab.behaviour.clocks import DAY, machine_times
-from stillwatch.lab.conducts._pool import CAPABILITIES, QUEUE, campaign_rows
+from stillwatch.lab.behaviour.clocks import machine_times
+from stillwatch.lab.conducts import _prices as prices
+from stillwatch.lab.conducts._queue import TIMES, WORK, campaign_rows, capabilities, span, tasks
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
-from stillwatch.lab.traffic import Traffic
+from stillwatch.lab.traffic import Cost, Host, Traffic
 
 SCALES = "accounts"
 MIN_ACCOUNTS = 1
-_UNUSED = ("per_day", "dispatch")  # the share and the reseller decide
 PARAMETERS = (
-    Parameter("accounts", 60, 1, 200_000, meaning="accounts of the host that it uses, at most"),
-    *(parameter for parameter in QUEUE if parameter.name not in _UNUSED),
-    Parameter("host", "unofficial_reseller", meaning="population whose accounts it uses"),
-    Parameter("low", 0.3, 0.01, 0.99, meaning="smallest share of an account's exchanges"),
-    Parameter("high", 0.6, 0.01, 0.99, meaning="largest share of an account's exchanges"),
-    Parameter("first", "rubric", choices=CAPABILITIES, meaning="capability that it collects"),
-    Parameter("second", "reasoning", choices=("", *CAPABILITIES), meaning="further capability, or none"),
+    Parameter("accounts", 60, 1, 200_000, meaning="accounts of each host that it uses, at most"),
+    *TIMES,
+    *WORK,
+    Parameter("host", "unofficial_reseller", population=True, meaning="population whose accounts it uses"),
+    Parameter("other_host", "", population=True, meaning="a second such population, or none"),
+    Parameter("low", 0.3, 0.005, 0.995, meaning="smallest share of an account's exchanges"),
+    Parameter("high", 0.6, 0.005, 0.995, meaning="largest share of an account's exchanges"),
 )
 
 
 def wage(stage: Stage) -> Traffic:
     """The campaign's requests."""
-    rng = stage.rng
-    host = stage.host()
-    begin = stage.window[0] + int(stage.number("start_day") * DAY)
-    end = min(stage.window[1], begin + int(stage.number("days") * DAY))
-    benign = np.bincount(host.rows.account, minlength=len(host.accounts))
-    used = rng.permutation(len(host.accounts))[: stage.accounts]
-    share = rng.uniform(stage.number("low"), max(stage.number("low"), stage.number("high")), len(used))
-    counts = np.maximum(1, np.round(benign[used] * share / (1 - share))).astype(np.int64)
-    account = rng.permutation(np.repeat(used, counts))
-    ts = machine_times(rng, len(account), begin, end, roughness=0.6)
-    wanted = [c for c in (stage.word("first"), stage.word("second")) if c]
-    return Traffic(host.accounts, campaign_rows(stage, wanted, account, ts), own_accounts=False)
+    begin, end = span(stage)
+    hosts = [stage.host()] + ([stage.host("other_host")] if stage.word("other_host") else [])
+    account = stage.rng.permutation(np.concatenate([_load(stage, host) for host in hosts]))
+    ts = machine_times(stage.rng, len(account), begin, end)
+    rows = campaign_rows(stage, account, ts, tasks(stage, len(account)))
+    texts = prices.wording_cost(
+        stage.word("wording"), stage.word("language"), len(rows), int(stage.number("variants"))
+    )
+    money = len(rows) * prices.RESELLER_MARGIN + texts
+    cost = Cost(0, round(money, 2), 0.0, "the reseller's margin on each request")
+    return Traffic(None, rows, cost=cost, capabilities=capabilities(stage))
+
+
+def _load(stage: Stage, host: Host) -> np.ndarray:
+    """The account of each request, so many that the campaign has its share of each account that it uses."""
+    used = stage.rng.permutation(host.count)[: stage.accounts]
+    low = stage.number("low")
+    share = stage.rng.uniform(low, max(low, stage.number("high")), len(used))
+    counts = np.maximum(1, np.round(host.activity[used] * share / (1 - share))).astype(np.int64)
+    return np.repeat(used + host.first, counts)
