@@ -1,13 +1,12 @@
 """The texts of a world: from the small corpus shipped here, or (folder.py) from a folder of real ones."""
 
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 
 from stillwatch.lab.texts.grammar import Dice, Grammar
 from stillwatch.lab.texts.templates import main_slot, pieces
+from stillwatch.lab.texts.vocabulary import people, shipped
 from stillwatch.lab.texts.writers import Person, Product, Project, Writer, own_part, project_words
 
 Rules = dict[str, list[str]]
@@ -62,18 +61,6 @@ class Agent:
 
     name: str
     systems: tuple[str, ...]
-
-
-@cache
-def shipped(name: str) -> Mapping[str, Mapping[str, list[str]]]:
-    """One file of the shipped corpus, parsed."""
-    text = (files("stillwatch.lab") / "corpus" / f"{name}.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
-
-
-def people() -> Mapping[str, list[str]]:
-    """The shared vocabulary."""
-    return shipped("people")  # type: ignore[return-value]
 
 
 class Library:
