@@ -126,38 +126,49 @@ def arrivals(stage: Stage, lives: Lives, begin: int, end: int) -> Ints:
     return np.minimum(moments.astype(np.int64), end - 1)
 
 
-def dealt_rows(stage: Stage, lives: Lives, begin: int, end: int) -> Rows:
-    """The whole campaign of a pool of accounts: arrivals, tasks, accounts, jitter, prompts, models."""
+@dataclass(frozen=True)
+class Dealt:
+    """Tasks as they were handed out, one entry a request, int64: to which account, when, which task."""
+
+    account: Ints
+    ts: Ints
+    item: Ints
+
+
+def deal_out(stage: Stage, lives: Lives, begin: int, end: int) -> Dealt:
+    """Arrivals, tasks, accounts and jitter of a pool of accounts."""
     ts = arrivals(stage, lives, begin, end)
     item = tasks(stage, len(ts))
     account = deal(stage.rng, stage.word("dispatch"), lives, ts, item)
     served = np.flatnonzero(account != NOBODY)
     late = (stage.rng.random(len(served)) * stage.number("jitter_hours") * HOUR).astype(np.int64)
-    return campaign_rows(stage, account[served], ts[served] + late, item[served])
+    return Dealt(account[served], ts[served] + late, item[served])
 
 
-def campaign_rows(stage: Stage, account: Ints, ts: Ints, item: Ints) -> Rows:
-    """Requests for these tasks from these accounts at these times, with the model's pivot."""
+def campaign_rows(stage: Stage, dealt: Dealt, queue: Queue | None = None) -> Rows:
+    """Requests for these tasks from these accounts at these times, with the model's pivot; of a new queue if none is given."""
     wanted = capabilities(stage)
-    queue = open_queue(stage, wanted)
     # A task belongs to one capability whoever asks it.
-    kind = item % len(wanted)
-    prompts, system = _prompts(stage, queue, kind, account, item)
+    kind = dealt.item % len(wanted)
+    prompts, system = _prompts(stage, queue or open_queue(stage, wanted), kind, dealt)
     answer = np.array([KINDS.index(c) for c in wanted])[kind]
-    return Rows.of(account, ts, prompts, answer=answer, system=system, model=pivoted(stage, ts))
+    return Rows.of(
+        dealt.account, dealt.ts, prompts, answer=answer, system=system, model=pivoted(stage, dealt.ts)
+    )
 
 
-def _prompts(stage: Stage, queue: Queue, kind: Ints, account: Ints, item: Ints) -> tuple[Recipes, Ints]:
+def _prompts(stage: Stage, queue: Queue, kind: Ints, dealt: Dealt) -> tuple[Recipes, Ints]:
     every = list(queue.templates.values())
     sizes = np.array([len(own) for own in every])
-    draw = stage.rng.integers(0, 2**63, len(item))
-    chosen = (account if stage.word("wording") == "account" else stage.rng.integers(0, 2**31, len(item))) % sizes[kind]
+    size = len(dealt.item)
+    draw = stage.rng.integers(0, 2**63, size)
+    by_account = stage.word("wording") == "account"
+    chosen = (dealt.account if by_account else stage.rng.integers(0, 2**31, size)) % sizes[kind]
     place = (np.cumsum(sizes) - sizes)[kind] + chosen
     templates = [template for own in every for template in own]
     program = np.array([template.program for template in templates])
     system = np.array([stage.book.system(t.system) if t.system else NONE for t in templates])
-    number = item // len(every)
-    return Recipes.of(program[place], queue.writer, number, draw), system[place]
+    return Recipes.of(program[place], queue.writer, dealt.item // len(every), draw), system[place]
 
 
 def pivoted(stage: Stage, ts: Ints) -> Ints:

@@ -17,7 +17,7 @@ from stillwatch.lab.behaviour.clocks import DAY
 from stillwatch.lab.conducts import _prices as prices
 from stillwatch.lab.conducts._infrastructure import clean_accounts, dirty_accounts
 from stillwatch.lab.conducts._lives import biography
-from stillwatch.lab.conducts._queue import QUEUE, capabilities, dealt_rows, span
+from stillwatch.lab.conducts._queue import QUEUE, campaign_rows, capabilities, deal_out, span
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
 from stillwatch.lab.traffic import Cost, Traffic
@@ -45,7 +45,7 @@ def wage(stage: Stage) -> Traffic:
         aged = np.minimum(accounts.created_at, begin - DAY)
         accounts.created_at[:] = np.where(bio.born >= begin, bio.born, aged)
     accounts.banned_at[:] = np.where(bio.banned < end, bio.banned, NEVER)
-    rows = dealt_rows(stage, bio.lives, begin, end)
+    rows = campaign_rows(stage, deal_out(stage, bio.lives, begin, end))
     return Traffic(
         accounts, rows, cost=_cost(stage, len(rows), dirty), capabilities=capabilities(stage), replaces=bio.replaces
     )

@@ -1,0 +1,166 @@
+"""A campaign whose accounts live like people: own projects, follow-ups, working hours, sittings, loyal topics.
+
+Each account has a person's days (sessions in its time zone) and pulls the next task of the one queue whenever it sits down. It
+may hide its tasks among cover traffic of its own (a private person's talk, or a developer's own project), add follow-ups that
+nobody needs, ask its own earlier tasks again, and keep to few topics: the tasks are sorted with the detector's own vectors and
+each account is given those of its topics only, which is what an attacker does who has read our source.
+
+What it costs: a persona for each account, tokens for cover and follow-ups, and delay, because people sleep. Loyal topics cost
+nothing but the sorting, as long as the queue has as many topics as accounts need.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from stillwatch.lab.behaviour.accounts import Accounts
+from stillwatch.lab.behaviour.clocks import DAY, OFFICE_HOURS, PRIVATE_HOURS, Ints, Rhythm, Sessions, human_sessions
+from stillwatch.lab.conducts import _prices as prices
+from stillwatch.lab.conducts._infrastructure import clean_accounts, dirty_accounts
+from stillwatch.lab.conducts._queue import TIMES, WORK, Dealt, campaign_rows, capabilities, span
+from stillwatch.lab.conducts._topics import topics
+from stillwatch.lab.parameters import Parameter
+from stillwatch.lab.stage import Stage
+from stillwatch.lab.texts.answers import KINDS
+from stillwatch.lab.traffic import NONE, Cost, Rows, Traffic
+
+SCALES = "accounts"
+MIN_ACCOUNTS = 12
+PARAMETERS = (
+    Parameter("accounts", 120, 2, 200_000, meaning="accounts"),
+    *TIMES,
+    *WORK,
+    Parameter("per_day", 24.0, 0.5, 500.0, meaning="requests a day and account, cover included"),
+    Parameter("infrastructure", "clean", choices=("dirty", "clean"), meaning="addresses, cards and programs"),
+    Parameter("hours", "office", choices=("office", "private", "all"), meaning="when its people are awake"),
+    Parameter("sitting", 6.0, 1.0, 200.0, meaning="mean requests of one sitting"),
+    Parameter("cover", "none", choices=("none", "chat", "coding"), meaning="what its people do beside the tasks"),
+    Parameter("cover_share", 0.0, 0.0, 0.95, meaning="share of the sittings that are cover"),
+    Parameter("follow_ups", 0.0, 0.0, 0.9, meaning="share of the later turns of a sitting that are follow-ups"),
+    Parameter("own_repeats", 0.0, 0.0, 0.9, meaning="share of the tasks that the account asked before"),
+    Parameter("topics", 0, 0, 200, meaning="topics that the tasks are sorted into; 0 for no sorting"),
+    Parameter("own_topics", 1, 1, 50, meaning="topics of each account, where they are sorted"),
+)
+_HOURS = {"office": (OFFICE_HOURS, 0.25), "private": (PRIVATE_HOURS, 0.95), "all": (np.ones(24), 1.0)}
+
+
+def wage(stage: Stage) -> Traffic:
+    """The campaign's accounts and requests."""
+    begin, end = span(stage)
+    accounts = _accounts(stage, begin)
+    hours, weekend = _HOURS[stage.word("hours")]
+    per_day = stage.rng.gamma(8.0, stage.number("per_day") * stage.volume / 8.0, stage.accounts)
+    rhythm = Rhythm(hours, weekend, turns=stage.number("sitting"), pause_s=60.0)
+    sessions = human_sessions(stage.rng, per_day, begin, end, rhythm)
+    covered, follows = _roles(stage, sessions)
+    work = np.flatnonzero(~covered & ~follows)
+    rows = Rows.concatenate([_tasks(stage, sessions, work), _cover(stage, sessions, covered), _follows(stage, sessions, follows)])
+    cost = _cost(stage, len(work), len(sessions.ts))
+    return Traffic(accounts, rows, cost=cost, capabilities=capabilities(stage))
+
+
+def _accounts(stage: Stage, begin: int) -> Accounts:
+    born = begin - stage.rng.integers(DAY, 30 * DAY, stage.accounts)
+    if stage.word("infrastructure") == "dirty":
+        return dirty_accounts(stage, born)
+    accounts = clean_accounts(stage)
+    accounts.created_at[:] = np.minimum(accounts.created_at, begin - DAY)
+    return accounts
+
+
+def _roles(stage: Stage, sessions: Sessions) -> tuple[np.ndarray, np.ndarray]:
+    """Which turns are cover (whole sittings), which are follow-ups; all others are tasks."""
+    sittings = int(sessions.session.max(initial=-1)) + 1
+    share = stage.number("cover_share") if stage.word("cover") != "none" else 0.0
+    covered = (stage.rng.random(sittings) < share)[sessions.session]
+    drawn = stage.rng.random(len(sessions.ts)) < stage.number("follow_ups")
+    return covered, drawn & ~covered & (sessions.turn > 0)
+
+
+def _tasks(stage: Stage, sessions: Sessions, work: Ints) -> Rows:
+    work = work[np.argsort(sessions.ts[work], kind="stable")]
+    account, ts = sessions.person[work], sessions.ts[work]
+    rows = campaign_rows(stage, Dealt(account, ts, np.arange(len(work))))
+    if stage.number("topics"):
+        rows = _sorted_by_topic(stage, rows)
+    return _with_repeats(stage, rows)
+
+
+def _sorted_by_topic(stage: Stage, rows: Rows) -> Rows:
+    """Hands the same tasks out anew, so that each account gets those of its own topics as far as they go."""
+    rng, count = stage.rng, int(stage.number("topics"))
+    topic = topics(stage.book, rows.prompt, count, rng)
+    own = rng.integers(0, count, (stage.accounts, int(stage.number("own_topics"))))
+    wanted = own[rows.account, rng.integers(0, own.shape[1], len(rows))]
+    # Both sides in the order of their topic: a task meets a request for its topic, what is left over meets anything.
+    supply, demand = np.argsort(topic, kind="stable"), np.argsort(wanted, kind="stable")
+    task = _matched(topic, wanted, supply, demand, count)
+    moved = rows.take(task)
+    return replace(moved, account=rows.account, ts=rows.ts, model=rows.model)
+
+
+def _matched(topic: Ints, wanted: Ints, supply: Ints, demand: Ints, count: int) -> Ints:
+    """The task of each request; requests whose topic has run out take the tasks that nobody wants."""
+    task = np.full(len(topic), NONE)
+    left: list[Ints] = []
+    for number in range(count):
+        have, ask = supply[topic[supply] == number], demand[wanted[demand] == number]
+        many = min(len(have), len(ask))
+        task[ask[:many]] = have[:many]
+        left.append(have[many:])
+    task[task == NONE] = np.concatenate(left)
+    return task
+
+
+def _with_repeats(stage: Stage, rows: Rows) -> Rows:
+    """Some requests ask again what the same account asked before."""
+    order = np.lexsort((rows.ts, rows.account))
+    first = np.searchsorted(rows.account[order], np.arange(stage.accounts))
+    place = np.arange(len(order)) - first[rows.account[order]]
+    again = (stage.rng.random(len(order)) < stage.number("own_repeats")) & (place > 0)
+    earlier = np.arange(len(order)) - 1 - (stage.rng.random(len(order)) * np.minimum(place, 30)).astype(np.int64)
+    source = np.where(again, earlier, np.arange(len(order)))
+    prompts = rows.take(order).prompt.take(source)
+    back = np.argsort(order, kind="stable")
+    return replace(rows, prompt=prompts.take(back))
+
+
+def _cover(stage: Stage, sessions: Sessions, covered: np.ndarray) -> Rows:
+    part = np.flatnonzero(covered)
+    who, number, turn = sessions.person[part], sessions.session[part], sessions.turn[part]
+    seeds = stage.seeds(stage.accounts)
+    answer: Ints | int = KINDS.index("plain")
+    if stage.word("cover") == "coding":
+        prompts, answer = stage.library.coding(who, number, turn, seeds, stage.rng)
+    else:
+        prompts = stage.library.chat(who, number, turn, seeds, stage.rng)
+    ts = sessions.ts[part]
+    model = stage.models(np.full(len(part), 3), ts)
+    return Rows.of(who, ts, prompts, answer=answer, model=model, session=number, turn=turn)
+
+
+def _follows(stage: Stage, sessions: Sessions, follows: np.ndarray) -> Rows:
+    """Short further questions, as everybody asks them; each belongs to the task before it."""
+    part = np.flatnonzero(follows)
+    ask = stage.library.homework_follow()
+    prompts = ask.prompts(0, stage.rng.integers(0, 2**63, len(part)))
+    ts = sessions.ts[part]
+    model = stage.models(np.full(len(part), 3), ts)
+    return Rows.of(sessions.person[part], ts, prompts, model=model, session=sessions.session[part], turn=sessions.turn[part])
+
+
+def _cost(stage: Stage, tasks: int, requests: int) -> Cost:
+    months = stage.number("days") / 30
+    clean = stage.word("infrastructure") == "clean"
+    each = (
+        prices.AGED_ACCOUNT + prices.VIRTUAL_CARD + prices.RESIDENTIAL_MONTH * months
+        if clean
+        else prices.ACCOUNT + prices.SHARED_CARD
+    )
+    wasted = (requests - tasks + tasks * stage.number("own_repeats")) * prices.REQUEST
+    texts = prices.wording_cost(stage.word("wording"), stage.word("language"), tasks, int(stage.number("variants")))
+    money = stage.accounts * (each + prices.PERSONA) + wasted + texts
+    useful = tasks * (1 - stage.number("own_repeats"))
+    # The same tasks through accounts that work round the clock at the same rate.
+    delay = (requests / max(useful, 1) - 1) * stage.number("days") * 24
+    return Cost(stage.accounts, round(money, 2), round(delay, 1), "a persona for each account, cover, follow-ups, waiting")
