@@ -53,6 +53,52 @@ def score(
         print_score(found)
 
 
+@app.command()
+def baseline(
+    name: Annotated[str, typer.Argument(help="Name of a baseline; `stillwatch lab baselines` lists them.")],
+    dataset: Annotated[Path, typer.Argument(help="Dataset folder, as `scan` reads it.")],
+    out: Out,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Setting of the baseline; can be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run another's detection rule on a dataset; its result tables can be scored like ours."""
+    from stillwatch.exchange.errors import UsageError
+    from stillwatch.lab.baselines.execute import execute
+
+    given: dict[str, object] = {}
+    for text in set_ or []:
+        key, equals, value = text.partition("=")
+        if not equals or key in given:
+            raise UsageError(f"--set {text!r} is not allowed", "Write --set KEY=VALUE, each key once.")
+        given[key] = value
+    with progress("Baseline") as report:
+        report(name, 0, 0)
+        summary = execute(name, dataset, out, given)
+    if as_json:
+        print_json(summary)
+        return
+    output.print(
+        f"{summary['n_campaigns']} campaigns, {summary['n_accounts']:,} accounts, {summary['n_exchanges']:,} exchanges "
+        f"in {summary['seconds']:.1f} s\nResults: {plain(out)}",
+        highlight=False,
+    )
+
+
+@app.command()
+def baselines(as_json: AsJson = False) -> None:
+    """List the baselines with their sources and settings."""
+    from stillwatch.cli.baselines import print_baselines
+    from stillwatch.lab.baselines.registry import known
+
+    if as_json:
+        print_json([found.to_dict() for found in known().values()])
+    else:
+        print_baselines(list(known().values()))
+
+
 @app.command("train-signals")
 def train_signals(
     data: Annotated[Path, typer.Option("--data", help="Folder with corpora/ (see docs/signals.md).")],
