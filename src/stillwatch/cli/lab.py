@@ -53,6 +53,98 @@ def score(
         print_score(found)
 
 
+@app.command()
+def suite(
+    suite: Annotated[str, typer.Argument(help="Name of a shipped suite, or a TOML file.")],
+    out: Out,
+    detector: Annotated[
+        list[str] | None,
+        typer.Option(help="Run only this one: a name, NAME=COMMAND or NAME=FOLDER; may be repeated."),
+    ] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Seed instead of the suite's; may be repeated.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, max=64, help="Worlds worked on at the same time.")] = 2,
+    against: Annotated[
+        Path | None, typer.Option(help="Earlier quality.json: end with 1 if anything became worse.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the datasets, in OUT/worlds.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the tables as Markdown.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run detectors on every world and seed of a suite and compare them with the truth.
+
+    Writes OUT/quality.json and OUT/times.json after every run; started again, it goes on where it stood. Ends
+    with 1 if a run failed, or if something became worse than in --against.
+    """
+    from stillwatch.cli.suites import print_comparison, print_suite
+    from stillwatch.lab.suite import SuiteRequest, run_suite
+    from stillwatch.lab.suites.against import Comparison, compare
+    from stillwatch.lab.suites.detectors import chosen
+    from stillwatch.lab.suites.records import read_quality
+    from stillwatch.lab.suites.settings import read_suite
+
+    settings = read_suite(suite, tuple(seed or ()))
+    request = SuiteRequest(settings, chosen(settings, detector or ()), jobs, keep)
+    before = read_quality(against) if against is not None else None  # said before an hour of work
+    with progress(f"Suite {settings.name}") as report:
+        found = run_suite(request, out, report)
+    if as_json:
+        print_json(found.quality)
+    else:
+        print_suite(found, markdown=markdown)
+    changes = Comparison() if before is None else compare(before, found.quality, settings.tolerance)
+    print_comparison(changes)
+    if found.failed or changes.regressions:
+        raise typer.Exit(1)
+
+
+@app.command()
+def baseline(
+    name: Annotated[str, typer.Argument(help="Name of a baseline; `stillwatch lab baselines` lists them.")],
+    dataset: Annotated[Path, typer.Argument(help="Dataset folder, as `scan` reads it.")],
+    out: Out,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Setting of the baseline; can be repeated."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run another's detection rule on a dataset; its result tables can be scored like ours."""
+    from stillwatch.exchange.errors import UsageError
+    from stillwatch.lab.baselines.execute import execute
+
+    given: dict[str, object] = {}
+    for text in set_ or []:
+        key, equals, value = text.partition("=")
+        if not equals or key in given:
+            raise UsageError(f"--set {text!r} is not allowed", "Write --set KEY=VALUE, each key once.")
+        given[key] = value
+    with progress("Baseline") as report:
+        report(name, 0, 0)
+        summary = execute(name, dataset, out, given)
+    if as_json:
+        print_json(summary)
+        return
+    output.print(
+        f"{summary['n_campaigns']} campaigns, {summary['n_accounts']:,} accounts, {summary['n_exchanges']:,} exchanges "
+        f"in {summary['seconds']:.1f} s\nResults: {plain(out)}",
+        highlight=False,
+    )
+
+
+@app.command()
+def baselines(as_json: AsJson = False) -> None:
+    """List the baselines with their sources and settings."""
+    from stillwatch.cli.baselines import print_baselines
+    from stillwatch.lab.baselines.registry import known
+
+    if as_json:
+        print_json([found.to_dict() for found in known().values()])
+    else:
+        print_baselines(list(known().values()))
+
+
 @app.command("train-signals")
 def train_signals(
     data: Annotated[Path, typer.Option("--data", help="Folder with corpora/ (see docs/signals.md).")],

@@ -1,7 +1,8 @@
 """The command line. Commands are thin: they read settings, call one function, and print what it returned.
 
-Exit codes: 0 done (whatever was found), 1 campaigns found and `--fail-on` asks for it, 2 wrong usage or settings,
-3 input that cannot be read, 4 output that cannot be written, 70 an error of our own, 130 interrupted.
+Exit codes: 0 done (whatever was found), 1 campaigns found and `--fail-on` asks for it (or a suite got worse),
+2 wrong usage or settings, 3 input that cannot be read, 4 output that cannot be written, 70 an error of our own,
+130 interrupted.
 """
 
 import os
@@ -24,8 +25,8 @@ app = typer.Typer(
         "`stillwatch explain CAMPAIGN --results DIR` on what it found. Nothing is ever sent anywhere."
     ),
     epilog=(
-        "Exit codes: 0 done; 1 campaigns found and --fail-on asks for it; 2 wrong usage; 3 unreadable input; "
-        "4 output cannot be written; 70 internal error; 130 interrupted."
+        "Exit codes: 0 done; 1 campaigns found and --fail-on asks for it, or a suite got worse; 2 wrong usage; "
+        "3 unreadable input; 4 output cannot be written; 70 internal error; 130 interrupted."
     ),
     no_args_is_help=True,
     rich_markup_mode="markdown",

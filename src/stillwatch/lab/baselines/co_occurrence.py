@@ -123,9 +123,9 @@ def _read(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Value]) 
     sql = _SHARES.format(content=_OBJECT if identical else "e.prompt", exchange=exchange)
     parts: dict[str, list[NDArray[np.generic]]] = {"account": [], "ts": [], "content": []}
     exchanges = []
-    for batch in connection.sql(sql).to_arrow_reader(_ROWS):
-        content = batch["content"]
-        parts["content"].append(content.to_numpy() if identical else _signatures(content))
+    for every in connection.sql(sql).to_arrow_reader(_ROWS):
+        content, batch = (every["content"].to_numpy(), every) if identical else _signed(every)
+        parts["content"].append(content)
         parts["account"].append(batch["account"].to_numpy())
         parts["ts"].append(batch["ts"].to_numpy())
         exchanges += [batch["exchange_id"]] if exchange else []
@@ -139,9 +139,12 @@ def _read(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Value]) 
     return _Shares(accounts[order], times[order], found["content"][order], ordered)
 
 
-def _signatures(texts: pa.Array) -> NDArray[np.uint8]:
-    tokens = tokenize(texts)
-    return signatures(tokens.offsets, tokens.hashes).astype(np.uint8)
+def _signed(batch: pa.RecordBatch) -> tuple[NDArray[np.uint8], pa.RecordBatch]:
+    """Signatures of the texts that have words, and their rows: without words nothing can be similar."""
+    tokens = tokenize(batch["content"])
+    worded = tokens.counts > 0
+    found = signatures(tokens.offsets, tokens.hashes)[worded].astype(np.uint8)
+    return found, batch.filter(pa.array(worded))
 
 
 def _sweep(shares: _Shares, took: NDArray[np.uint8], settings: Mapping[str, Value]) -> _windows.Sweep:

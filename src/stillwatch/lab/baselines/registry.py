@@ -22,7 +22,7 @@ from stillwatch.lab import baselines
 from stillwatch.lab.baselines.tables import Found
 from stillwatch.lab.parameters import Parameter, Value, read_parameters
 
-SUPPORT = frozenset({"registry", "tables", "reading"})
+SUPPORT = frozenset({"execute", "reading", "registry", "tables"})
 
 Run = Callable[[Path, Mapping[str, Value]], Found]
 
@@ -44,6 +44,14 @@ class Baseline:
     source: str
     parameters: tuple[Parameter, ...]
     run: Run
+
+    def to_dict(self) -> dict[str, object]:
+        """Name, title, source and settings, for JSON."""
+        settings = [
+            {"name": p.name, "default": p.default, "allowed": p.allowed, "meaning": p.meaning}
+            for p in self.parameters
+        ]
+        return {"name": self.name, "title": self.title, "source": self.source, "settings": settings}
 
 
 def names() -> list[str]:

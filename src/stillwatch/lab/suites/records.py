@@ -1,0 +1,159 @@
+"""What a suite has measured: one file a run, so that a killed suite goes on, and quality.json of them all."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from stillwatch.exchange.errors import UnreadableInputError
+from stillwatch.exchange.output import partial_of, written
+from stillwatch.lab.suites.detectors import Detector
+from stillwatch.lab.suites.settings import Cell
+
+RESULT_TABLES = ("campaigns.parquet", "members.parquet", "flagged.parquet")
+QUALITY_FILE = "quality.json"
+TIMES_FILE = "times.json"
+_WIDTH = 110
+_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Run:
+    """One detector on one cell.
+
+    Attributes:
+        cell: the world.
+        detector: name.
+        baseline: whether it is one of the baselines.
+        score: `Score.to_dict()`, rounded to six significant digits; None if it failed.
+        error: why it failed; None if it did not.
+        cost: wall_s, cpu_s, peak_bytes; None where they are not known.
+    """
+
+    cell: Cell
+    detector: str
+    baseline: bool
+    score: dict[str, Any] | None
+    error: str | None
+    cost: dict[str, float | int | None]
+
+    def named(self) -> dict[str, Any]:
+        """Whose run it is, for JSON."""
+        return {
+            "world": self.cell.world_name,
+            "seed": self.cell.seed,
+            "null": self.cell.null,
+            "scale": self.cell.scale,
+            "detector": self.detector,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """For quality.json: all that the same code gives again. What it cost stands in times.json."""
+        return self.named() | {"baseline": self.baseline, "score": self.score, "error": self.error}
+
+
+def rounded(value: Any) -> Any:
+    """The same value with every float at six significant digits: machines differ in the last ones."""
+    if isinstance(value, float):
+        return float(f"{value:.{_DIGITS}g}")
+    if isinstance(value, Mapping):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return [rounded(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def as_lines(value: Any, indent: int = 0) -> str:
+    """JSON with sorted keys in which whatever fits stands on one line: short, and a change shows as a line."""
+    flat = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    if len(flat) + indent <= _WIDTH or not isinstance(value, dict | list) or not value:
+        return flat
+    pad = " " * (indent + 1)
+    if isinstance(value, dict):
+        parts = [
+            f"{pad}{json.dumps(key, ensure_ascii=False)}: {as_lines(value[key], indent + 1)}"
+            for key in sorted(value)
+        ]
+        return "{\n" + ",\n".join(parts) + "\n" + " " * indent + "}"
+    return "[\n" + ",\n".join(pad + as_lines(v, indent + 1) for v in value) + "\n" + " " * indent + "]"
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a file that is whole or is not there. Raises OutputError."""
+    with written(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = partial_of(path)
+        partial.write_text(as_lines(value) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+
+def read_quality(path: Path) -> dict[str, Any]:
+    """A quality.json. Raises UnreadableInputError for a file that is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        for run in found["runs"]:
+            _ = [run[key] for key in ("world", "seed", "null", "detector", "baseline", "score", "error")]
+        return dict(found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        remedy = f"Name a {QUALITY_FILE} that `stillwatch lab suite` wrote."
+        raise UnreadableInputError(f"cannot be read as one: {error!r}", remedy, file=path) from error
+
+
+class Store:
+    """The finished runs in a suite's folder.
+
+    A run is kept with a fingerprint of all that decides it: the code and data of this package, the world,
+    seed and scale, the detector's command or its result tables. Where it is another one, the run is made anew.
+    A command's own program is not looked into: remove `runs/` to repeat it. A failed run is made anew too.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "runs"
+
+    def read(self, cell: Cell, detector: Detector) -> Run | None:
+        """The finished run, if there is one that still holds."""
+        try:
+            kept = json.loads(self._file(cell, detector).read_text(encoding="utf-8"))
+            if kept["fingerprint"] != fingerprint(cell, detector) or kept["score"] is None:
+                return None
+            return Run(cell, detector.name, detector.is_baseline, kept["score"], None, kept["cost"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def write(self, run: Run, detector: Detector) -> None:
+        """Keeps a run."""
+        kept = {"fingerprint": fingerprint(run.cell, detector), "cost": run.cost} | run.to_dict()
+        write_json(self._file(run.cell, detector), kept)
+
+    def _file(self, cell: Cell, detector: Detector) -> Path:
+        return self._folder / cell.name / f"{detector.name}.json"
+
+
+def fingerprint(cell: Cell, detector: Detector) -> str:
+    """Of all that decides a run; see `Store`."""
+    parts: list[Any] = [package_digest(), asdict(cell) | {"world": cell.world_name}, asdict(detector)]
+    if cell.world.endswith(".toml"):
+        parts.append(_digest([Path(cell.world)]))
+    if detector.folder:
+        parts.append(_digest(Path(detector.folder) / cell.name / name for name in RESULT_TABLES))
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+@cache
+def package_digest() -> str:
+    """Of every file of this package, as it was when first asked for."""
+    root = Path(str(files("stillwatch")))
+    found = (path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return _digest(sorted(found), root)
+
+
+def _digest(paths: Iterable[Path], root: Path | None = None) -> str:
+    whole = hashlib.sha256()
+    for path in paths:
+        content = path.read_bytes() if path.is_file() else b"missing"
+        name = path.relative_to(root).as_posix() if root else path.name
+        whole.update(f"{name}\0{len(content)}\0".encode())
+        whole.update(content)
+    return whole.hexdigest()

@@ -1,0 +1,137 @@
+"""A suite's table as Markdown, which the README shows, and for the terminal."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+
+from stillwatch.lab.suites.table import ALL_WORLDS
+
+_COLUMNS = (
+    "detector",
+    "campaigns found",
+    "members found",
+    "exchanges found",
+    "flagged exchanges that are a campaign's",
+    "benign accounts reported (95 % interval)",
+    "false campaigns",
+    "leakage",
+    "reported in worlds without campaigns",
+)
+_SHORT = (
+    "detector",
+    "found",
+    "members",
+    "exchanges",
+    "precision",
+    "benign reported",
+    "false",
+    "leakage",
+    "without",
+)
+_NONE = "-"
+_MEBI = 1 << 20
+
+
+def to_markdown(quality: Mapping[str, Any]) -> str:
+    """One table over all worlds, then one for each world where there are several; ends with a line break."""
+    parts = [
+        f"{_title(world, rows)}\n\n{_line(_COLUMNS)}\n{_line(['---'] * len(_COLUMNS))}\n"
+        + "".join(_line(_cells(row)) + "\n" for row in rows)
+        for world, rows in _by_world(quality)
+    ]
+    return "\n".join(parts)
+
+
+def to_tables(quality: Mapping[str, Any], times: Mapping[str, Any] | None = None) -> Group:
+    """The same for a terminal, with what each detector took if `times` are given."""
+    parts: list[Table] = []
+    for world, rows in reversed(_by_world(quality)):
+        shown = Table(title=_title(world, rows), title_justify="left")
+        for column in _SHORT:
+            shown.add_column(column, justify="left" if column == "detector" else "right", overflow="fold")
+        for row in rows:
+            shown.add_row(*_cells(row))
+        parts.append(shown)
+    if times is not None:
+        parts.append(_times(times))
+    return Group(*parts)
+
+
+def _by_world(quality: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """All worlds first; the sum over one world says what that world says."""
+    worlds = list(dict.fromkeys(row["world"] for row in quality["table"] if row["world"] != ALL_WORLDS))
+    order = [ALL_WORLDS, *worlds] if len(worlds) > 1 else worlds
+    return [(world, [row for row in quality["table"] if row["world"] == world]) for world in order]
+
+
+def _title(world: str, rows: Sequence[Mapping[str, Any]]) -> str:
+    seeds, quiet = max(row["seeds"] for row in rows), max(row["null_seeds"] for row in rows)
+    of = "" if world == ALL_WORLDS else "World "
+    return (
+        f"{of}{world if world == ALL_WORLDS else f'`{world}`'}: {_count(seeds, 'simulation')} with campaigns, "
+        f"{quiet} without"
+    ).replace("all worlds", "All worlds", 1)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    name = row["detector"] + (f" ({_count(row['failed'], 'run')} failed)" if row["failed"] else "")
+    quiet = f"{row['null_reports']}, {_of(row['null_benign'], 'accounts')}" if row["null_seeds"] else _NONE
+    leakage = _NONE if row["leakage"] is None else _percent(row["leakage"])
+    scored = row["campaigns"]["total"] > 0 or row["benign"]["total"] > 0
+    return [
+        name,
+        _with_interval(row["campaigns"]),
+        _percent(row["accounts_recall"]["share"]),
+        _percent(row["exchanges_recall"]["share"]),
+        _percent(row["exchanges_precision"]["share"]),
+        _with_interval(row["benign"]),
+        str(row["false_campaigns"]) if scored else _NONE,
+        leakage,
+        quiet if row["null_benign"]["total"] else _NONE,
+    ]
+
+
+def _of(rate: Mapping[str, Any], words: str) -> str:
+    return f"{rate['hits']:,} {words}"
+
+
+def _with_interval(rate: Mapping[str, Any]) -> str:
+    if not rate["total"]:
+        return _NONE
+    return f"{rate['hits']:,} of {rate['total']:,} ({_percent(rate['low'])} to {_percent(rate['high'])})"
+
+
+def _percent(share: float | None) -> str:
+    if share is None:
+        return _NONE
+    # A small rate keeps two digits; neither end is reached by rounding.
+    for digits in (1, 2, 3):
+        text = f"{share:.{digits}%}"
+        if share in (0, 1) or (float(text[:-1]) >= 10 ** (1 - digits) and float(text[:-1]) < 100):
+            break
+    return "0 %" if share == 0 else "100 %" if share == 1 else text.replace("%", " %")
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _times(times: Mapping[str, Any]) -> Table:
+    """Sums of seconds and the largest peak, over the runs whose cost is known."""
+    table = Table(title="What the detectors took (runs whose cost is known)", title_justify="left")
+    table.add_column("detector")
+    for column in ("runs", "wall seconds", "CPU seconds", "peak MiB"):
+        table.add_column(column, justify="right")
+    known = [run for run in times["runs"] if run["wall_s"] is not None]
+    for name in dict.fromkeys(run["detector"] for run in known):
+        mine = [run for run in known if run["detector"] == name]
+        wall, cpu = sum(run["wall_s"] for run in mine), sum(run["cpu_s"] for run in mine)
+        peak = max(run["peak_bytes"] for run in mine) / _MEBI
+        table.add_row(name, str(len(mine)), f"{wall:,.1f}", f"{cpu:,.1f}", f"{peak:,.0f}")
+    return table
