@@ -104,7 +104,9 @@ class Stage:
     @cached_property
     def common(self) -> Dice:
         """Single draws that come out the same in all cells of the group; use it first, and always in the same order."""
-        return Dice(np.random.Generator(np.random.PCG64(sequence_of(self.around.seed, self.name, self.group))))
+        return Dice(
+            np.random.Generator(np.random.PCG64(sequence_of(self.around.seed, self.name, self.group)))
+        )
 
     @property
     def library(self) -> Library:

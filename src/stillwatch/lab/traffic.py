@@ -64,7 +64,9 @@ class Rows:
         """The rows at these places, in this order."""
         return Rows(
             **{
-                f.name: getattr(self, f.name).take(places) if f.name == "prompt" else getattr(self, f.name)[places]
+                f.name: getattr(self, f.name).take(places)
+                if f.name == "prompt"
+                else getattr(self, f.name)[places]
                 for f in fields(self)
             }
         )

@@ -134,9 +134,14 @@ def _extended(data: dict[str, object], file: str) -> dict[str, object]:
     below = _extended(below, base_file)
     own = _entries(data.get("population", []), "population", file)
     names = [_name(entry) for entry in own]
-    kept = [e for e in _entries(below.get("population", []), "population", base_file) if _name(e) not in names]
+    kept = [
+        e for e in _entries(below.get("population", []), "population", base_file) if _name(e) not in names
+    ]
     return {
-        "world": {**_table(below.get("world", {}), "[world]", base_file), **_table(data.get("world", {}), "[world]", file)},
+        "world": {
+            **_table(below.get("world", {}), "[world]", base_file),
+            **_table(data.get("world", {}), "[world]", file),
+        },
         "population": [*kept, *own],
         "campaign": data.get("campaign", []),
     }

@@ -34,13 +34,13 @@ class Histograms:
     low: Ints
     high: Ints
 
-    def draw(self, rng: np.random.Generator, client: Ints) -> Ints:
-        """A number of tokens for each entry, uniform inside its bin."""
-        place = np.searchsorted(self.reach, client + rng.random(len(client)), side="right")
+    def at(self, client: Ints, share: Floats, inside: Floats) -> Ints:
+        """A number of tokens for each entry: the bin by its share in [0, 1), the place `inside` it too."""
+        place = np.searchsorted(self.reach, client + share, side="right")
         # Rounding must not carry a draw into the next client's first bin.
         place = np.clip(place, self.first[client], self.first[client + 1] - 1)
         width = self.high[place] - self.low[place] + 1
-        return self.low[place] + (rng.random(len(client)) * width).astype(np.int64)
+        return self.low[place] + (inside * width).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -92,11 +92,15 @@ class TokenLengths:
         client = np.asarray(client, np.int64)
         if len(client) and (client.min() < 0 or client.max() >= self.clients):
             raise ValueError(f"clients are 0 to {self.clients - 1}, not {client.min()} to {client.max()}")
-        return self.histograms[field].draw(rng, client)
+        return self.histograms[field].at(client, rng.random(len(client)), rng.random(len(client)))
 
     def draw_people(self, rng: np.random.Generator, size: int, field: Field) -> Ints:
         """Tokens of `size` turns of people in a chat service."""
-        return np.maximum(1, np.rint(from_quantiles(self.people[field], rng.random(size)))).astype(np.int64)
+        return self.people_at(rng.random(size), field)
+
+    def people_at(self, share: Floats, field: Field) -> Ints:
+        """Tokens of turns of people at shares in [0, 1) of their distribution."""
+        return np.maximum(1, np.rint(from_quantiles(self.people[field], share))).astype(np.int64)
 
 
 def from_quantiles(quantiles: Floats, share: Floats) -> Floats:

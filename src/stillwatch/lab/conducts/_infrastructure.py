@@ -12,7 +12,9 @@ def dirty_accounts(stage: Stage, born: Ints) -> Accounts:
     """Cards shared by accounts that were opened together, few prefixes, throw-away mail domains, one program."""
     rng, count, internet = stage.rng, stage.accounts, stage.internet
     program, other = stage.catalogue.sdk(rng), stage.catalogue.sdk(rng)
-    accounts = developer_accounts(stage, count, [program if d < 0.85 else other for d in rng.random(count).tolist()])
+    accounts = developer_accounts(
+        stage, count, [program if d < 0.85 else other for d in rng.random(count).tolist()]
+    )
     servers = internet.neighbours("hosting", count, rng, max(2, count // 14))
     exits = internet.addresses("vpn", count, rng)
     both = (rng.random(count) < 0.4).tolist()

@@ -39,7 +39,9 @@ WORK = (
     Parameter("language", "en", choices=(*LANGUAGES, "mixed"), meaning="language of the templates"),
     Parameter("again", 0.015, 0.0, 0.5, meaning="share of the tasks that are asked twice within a while"),
     Parameter("best_of", 1, 1, 16, meaning="how often each task is asked (best of k)"),
-    Parameter("planted", 0.0, 0.0, 0.9, meaning="share of the requests that repeat an earlier task on purpose"),
+    Parameter(
+        "planted", 0.0, 0.0, 0.9, meaning="share of the requests that repeat an earlier task on purpose"
+    ),
     Parameter("pivot", 0.0, 0.0, 1.0, meaning="share of the requests that move to the newest model"),
     Parameter("pivot_days", 0.33, 0.01, 60.0, meaning="days after the release until that share has moved"),
 )
@@ -49,8 +51,12 @@ TIMES = (
 )
 BALANCE = (
     Parameter("per_day", 24.0, 0.5, 2000.0, meaning="requests a day and account"),
-    Parameter("dispatch", "least_recently_used", choices=POLICIES, meaning="how the balancer picks an account"),
-    Parameter("jitter_hours", 0.0, 0.0, 48.0, meaning="each request waits up to so many hours after it was dealt"),
+    Parameter(
+        "dispatch", "least_recently_used", choices=POLICIES, meaning="how the balancer picks an account"
+    ),
+    Parameter(
+        "jitter_hours", 0.0, 0.0, 48.0, meaning="each request waits up to so many hours after it was dealt"
+    ),
 )
 QUEUE = (*TIMES, *BALANCE, *WORK)
 
@@ -76,7 +82,9 @@ def span(stage: Stage) -> tuple[int, int]:
 
 def capabilities(stage: Stage) -> tuple[str, ...]:
     """What it collects."""
-    return tuple(dict.fromkeys(c for c in (stage.word("first"), stage.word("second"), stage.word("third")) if c))
+    return tuple(
+        dict.fromkeys(c for c in (stage.word("first"), stage.word("second"), stage.word("third")) if c)
+    )
 
 
 def open_queue(stage: Stage, wanted: Sequence[str]) -> Queue:

@@ -26,7 +26,9 @@ def topics(book: Book, prompts: Recipes, count: int, rng: np.random.Generator) -
         rng: picks the sample that the clusters are made of.
     """
     frozen = book.frozen()
-    batches = [prompts.take(np.arange(b, min(b + _BATCH, len(prompts)))) for b in range(0, len(prompts), _BATCH)]
+    batches = [
+        prompts.take(np.arange(b, min(b + _BATCH, len(prompts)))) for b in range(0, len(prompts), _BATCH)
+    ]
     sketch = Sketch.empty()
     for batch in batches[:4]:
         update(sketch, tokenize(render(frozen, batch).cast(pa.large_string())))

@@ -14,7 +14,15 @@ from dataclasses import replace
 import numpy as np
 
 from stillwatch.lab.behaviour.accounts import Accounts
-from stillwatch.lab.behaviour.clocks import DAY, OFFICE_HOURS, PRIVATE_HOURS, Ints, Rhythm, Sessions, human_sessions
+from stillwatch.lab.behaviour.clocks import (
+    DAY,
+    OFFICE_HOURS,
+    PRIVATE_HOURS,
+    Ints,
+    Rhythm,
+    Sessions,
+    human_sessions,
+)
 from stillwatch.lab.conducts import _prices as prices
 from stillwatch.lab.conducts._infrastructure import clean_accounts, dirty_accounts
 from stillwatch.lab.conducts._queue import TIMES, WORK, Dealt, campaign_rows, capabilities, span
@@ -34,9 +42,13 @@ PARAMETERS = (
     Parameter("infrastructure", "clean", choices=("dirty", "clean"), meaning="addresses, cards and programs"),
     Parameter("hours", "office", choices=("office", "private", "all"), meaning="when its people are awake"),
     Parameter("sitting", 6.0, 1.0, 200.0, meaning="mean requests of one sitting"),
-    Parameter("cover", "none", choices=("none", "chat", "coding"), meaning="what its people do beside the tasks"),
+    Parameter(
+        "cover", "none", choices=("none", "chat", "coding"), meaning="what its people do beside the tasks"
+    ),
     Parameter("cover_share", 0.0, 0.0, 0.95, meaning="share of the sittings that are cover"),
-    Parameter("follow_ups", 0.0, 0.0, 0.9, meaning="share of the later turns of a sitting that are follow-ups"),
+    Parameter(
+        "follow_ups", 0.0, 0.0, 0.9, meaning="share of the later turns of a sitting that are follow-ups"
+    ),
     Parameter("own_repeats", 0.0, 0.0, 0.9, meaning="share of the tasks that the account asked before"),
     Parameter("topics", 0, 0, 200, meaning="topics that the tasks are sorted into; 0 for no sorting"),
     Parameter("own_topics", 1, 1, 50, meaning="topics of each account, where they are sorted"),
@@ -54,7 +66,9 @@ def wage(stage: Stage) -> Traffic:
     sessions = human_sessions(stage.rng, per_day, begin, end, rhythm)
     covered, follows = _roles(stage, sessions)
     work = np.flatnonzero(~covered & ~follows)
-    rows = Rows.concatenate([_tasks(stage, sessions, work), _cover(stage, sessions, covered), _follows(stage, sessions, follows)])
+    rows = Rows.concatenate(
+        [_tasks(stage, sessions, work), _cover(stage, sessions, covered), _follows(stage, sessions, follows)]
+    )
     cost = _cost(stage, len(work), len(sessions.ts))
     return Traffic(accounts, rows, cost=cost, capabilities=capabilities(stage))
 
@@ -118,7 +132,9 @@ def _with_repeats(stage: Stage, rows: Rows) -> Rows:
     first = np.searchsorted(rows.account[order], np.arange(stage.accounts))
     place = np.arange(len(order)) - first[rows.account[order]]
     again = (stage.rng.random(len(order)) < stage.number("own_repeats")) & (place > 0)
-    earlier = np.arange(len(order)) - 1 - (stage.rng.random(len(order)) * np.minimum(place, 30)).astype(np.int64)
+    earlier = (
+        np.arange(len(order)) - 1 - (stage.rng.random(len(order)) * np.minimum(place, 30)).astype(np.int64)
+    )
     source = np.where(again, earlier, np.arange(len(order)))
     prompts = rows.take(order).prompt.take(source)
     back = np.argsort(order, kind="stable")
@@ -146,7 +162,14 @@ def _follows(stage: Stage, sessions: Sessions, follows: np.ndarray) -> Rows:
     prompts = ask.prompts(0, stage.rng.integers(0, 2**63, len(part)))
     ts = sessions.ts[part]
     model = stage.models(np.full(len(part), 3), ts)
-    return Rows.of(sessions.person[part], ts, prompts, model=model, session=sessions.session[part], turn=sessions.turn[part])
+    return Rows.of(
+        sessions.person[part],
+        ts,
+        prompts,
+        model=model,
+        session=sessions.session[part],
+        turn=sessions.turn[part],
+    )
 
 
 def _cost(stage: Stage, tasks: int, requests: int) -> Cost:
@@ -158,9 +181,16 @@ def _cost(stage: Stage, tasks: int, requests: int) -> Cost:
         else prices.ACCOUNT + prices.SHARED_CARD
     )
     wasted = (requests - tasks + tasks * stage.number("own_repeats")) * prices.REQUEST
-    texts = prices.wording_cost(stage.word("wording"), stage.word("language"), tasks, int(stage.number("variants")))
+    texts = prices.wording_cost(
+        stage.word("wording"), stage.word("language"), tasks, int(stage.number("variants"))
+    )
     money = stage.accounts * (each + prices.PERSONA) + wasted + texts
     useful = tasks * (1 - stage.number("own_repeats"))
     # The same tasks through accounts that work round the clock at the same rate.
     delay = (requests / max(useful, 1) - 1) * stage.number("days") * 24
-    return Cost(stage.accounts, round(money, 2), round(delay, 1), "a persona for each account, cover, follow-ups, waiting")
+    return Cost(
+        stage.accounts,
+        round(money, 2),
+        round(delay, 1),
+        "a persona for each account, cover, follow-ups, waiting",
+    )

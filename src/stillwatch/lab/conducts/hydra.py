@@ -47,7 +47,11 @@ def wage(stage: Stage) -> Traffic:
     accounts.banned_at[:] = np.where(bio.banned < end, bio.banned, NEVER)
     rows = campaign_rows(stage, deal_out(stage, bio.lives, begin, end))
     return Traffic(
-        accounts, rows, cost=_cost(stage, len(rows), dirty), capabilities=capabilities(stage), replaces=bio.replaces
+        accounts,
+        rows,
+        cost=_cost(stage, len(rows), dirty),
+        capabilities=capabilities(stage),
+        replaces=bio.replaces,
     )
 
 

@@ -17,7 +17,8 @@ from stillwatch.lab.conducts._lives import biography
 from stillwatch.lab.conducts._queue import QUEUE, campaign_rows, capabilities, deal_out, span
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
-from stillwatch.lab.texts.library import Agent, Product
+from stillwatch.lab.texts.library import Agent
+from stillwatch.lab.texts.product import Product
 from stillwatch.lab.texts.recipes import Recipes
 from stillwatch.lab.traffic import Cost, Rows, Traffic
 
@@ -44,7 +45,9 @@ def wage(stage: Stage) -> Traffic:
     each = prices.AGED_ACCOUNT + prices.VIRTUAL_CARD + prices.RESIDENTIAL_MONTH * months
     money = stage.accounts * each + len(rows) * stage.number("mimicry") * prices.REQUEST
     delay = stage.number("jitter_hours") + stage.number("mimicry") * stage.number("days") * 24
-    cost = Cost(stage.accounts, round(money, 2), round(delay, 1), "aged accounts, and requests that only imitate")
+    cost = Cost(
+        stage.accounts, round(money, 2), round(delay, 1), "aged accounts, and requests that only imitate"
+    )
     return Traffic(accounts, rows, cost=cost, capabilities=capabilities(stage), replaces=bio.replaces)
 
 

@@ -14,7 +14,15 @@ from stillwatch.lab.behaviour.clocks import DAY, PRIVATE_HOURS, Ints, Rhythm, hu
 from stillwatch.lab.conducts import _prices as prices
 from stillwatch.lab.conducts._infrastructure import clean_accounts, dirty_accounts
 from stillwatch.lab.conducts._dispatch import Lives
-from stillwatch.lab.conducts._queue import QUEUE, Dealt, campaign_rows, capabilities, deal_out, open_queue, span
+from stillwatch.lab.conducts._queue import (
+    QUEUE,
+    Dealt,
+    campaign_rows,
+    capabilities,
+    deal_out,
+    open_queue,
+    span,
+)
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
 from stillwatch.lab.traffic import Cost, Rows, Traffic
@@ -46,7 +54,9 @@ def wage(stage: Stage) -> Traffic:
     work = deal_out(stage, lives, begin, end)
     idle = _idle(stage, np.flatnonzero(decoy), (early, end), int(work.item.max(initial=0)) + 1)
     parts = [campaign_rows(stage, dealt, queue) for dealt in (work, idle)]
-    return Traffic(accounts, Rows.concatenate(parts), cost=_cost(stage, len(idle.ts)), capabilities=capabilities(stage))
+    return Traffic(
+        accounts, Rows.concatenate(parts), cost=_cost(stage, len(idle.ts)), capabilities=capabilities(stage)
+    )
 
 
 def _idle(stage: Stage, decoys: Ints, window: tuple[int, int], first: int) -> Dealt:

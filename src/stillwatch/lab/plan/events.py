@@ -86,5 +86,3 @@ def _named(rng: np.random.Generator, numbers: Ints) -> NDArray[np.uint64]:
     """Random names for running numbers; 0 for NONE."""
     names = rng.integers(1, 2**64, int(numbers.max(initial=0)) + 1, dtype=np.uint64)
     return np.where(numbers == NONE, np.uint64(0), names[numbers])
-
-

@@ -2,21 +2,21 @@
 
 One account each, thousands of templated requests with own content; some use the very templates that are
 public and that campaigns use too, rubric grading and step by step reasoning included. Their items repeat by
-chance and in re-runs.
+chance and in re-runs (contents are drawn with replacement from four fifths as many as there are requests: assumed).
+Arrivals and lengths follow real automated clients (ServeGen, behaviour/machines.py).
 """
-
-from functools import partial
 
 import numpy as np
 
-from stillwatch.lab.behaviour.clocks import heavy_tailed, machine_times
-from stillwatch.lab.behaviour.living import developer_accounts, without_sessions
+from stillwatch.lab.behaviour.clocks import heavy_tailed, machine_arrivals
+from stillwatch.lab.behaviour.templated import asked, machine_accounts
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import LARGE, Stage
-from stillwatch.lab.texts.answers import side_text
+from stillwatch.lab.texts.templates import Template
 from stillwatch.lab.traffic import Rows, Traffic
 
 SCALES = "accounts"
+CELLS = True
 MIN_ACCOUNTS = 2
 PARAMETERS = (
     Parameter("accounts", 6, 1, 10_000, meaning="customers, one account each"),
@@ -27,39 +27,29 @@ PARAMETERS = (
 )
 _OWN = ("judging", "generation", "judging", "summary")
 _PUBLIC = ("rubric", "reasoning", "agentic_coding", "rewriting")
+_DIFFERENT = 0.8
 
 
 def live(stage: Stage) -> Traffic:
     """Their requests."""
-    rng, dice = stage.rng, stage.dice
-    counts = np.maximum(
-        20, heavy_tailed(rng, stage.accounts, stage.number("per_account") * stage.volume, 0.7)
-    ).astype(int)
-    accounts = developer_accounts(stage, stage.accounts)
-    prompts: list[str] = []
-    systems: list[str | None] = []
-    kinds: list[str] = []
-    ts, who = [], []
-    for place, count in enumerate(counts.tolist()):
-        if place % 2 < round(2 * stage.number("public_share")) and place % 4 != 3:
-            template = stage.corpus.teacher(_PUBLIC[(place // 2) % 4], dice)
-            contents = stage.corpus.seeds(template, max(5, int(count * 0.8)), dice)
-        else:
-            template = stage.corpus.bulk(_OWN[place % 4], dice)
-            grammar = stage.corpus.bulk_content(template.capability)
-            contents = [grammar.text("content", dice) for _ in range(max(5, int(count * 0.8)))]
-        draft = partial(side_text, template.capability, dice)
-        prompts += [template.fill(dice.pick(contents), draft) for _ in range(count)]
-        systems += [template.system] * count
-        kinds += [template.capability] * count
-        ts.append(machine_times(rng, count, *stage.window, roughness=2.0))
-        who.append(np.full(count, place))
-    time, account = np.concatenate(ts), np.concatenate(who)
-    size = len(time)
-    zeros = np.zeros(size, np.int64)
-    model = stage.models(np.full(size, LARGE), time)
-    rows = Rows(
-        account, time, prompts, systems, model, kinds, without_sessions(size), zeros, [None] * size, zeros
-    )
-    accounts.created_at[:] = np.minimum(accounts.created_at, stage.window[0] - 1)
-    return Traffic(accounts, rows)
+    rng = stage.rng
+    mean = stage.number("per_account") * stage.volume
+    counts = np.maximum(20, heavy_tailed(rng, stage.accounts, mean, 0.7)).astype(np.int64)
+    accounts = machine_accounts(stage, stage.accounts)
+    templates = [_template(stage, place) for place in range(stage.accounts)]
+    who, ts = machine_arrivals(rng, counts, *stage.window)
+    stock = np.maximum(5, counts * _DIFFERENT)
+    item = (rng.random(len(who)) * stock[who]).astype(np.int64)
+    requests = asked(stage, templates, who, item, stage.seeds(stage.accounts)[who])
+    model = stage.models(np.full(len(who), LARGE), ts)
+    rows = Rows.of(who, ts, requests.prompts, system=requests.system, answer=requests.answer, model=model)
+    return Traffic(accounts, rows, shared=templates[0])
+
+
+def _template(stage: Stage, place: int) -> Template:
+    """Public templates as evenly among the customers as their share says, in each of the four capabilities in turn."""
+    share = stage.number("public_share")
+    before, after = int(place * share), int((place + 1) * share)
+    if after > before:
+        return stage.library.teacher(_PUBLIC[before % 4], stage.dice)
+    return stage.library.bulk(_OWN[(place - before) % 4], stage.dice)

@@ -30,7 +30,10 @@ def save_wardrobe(library: Library, accounts: pa.Table, logged: int, folder: Pat
     library.book.save(folder / "book.npz")
     (folder / "logged").write_text(str(logged))
     table = accounts.combine_chunks()
-    with pa.OSFile(str(folder / "accounts.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+    with (
+        pa.OSFile(str(folder / "accounts.arrow"), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as writer,
+    ):
         writer.write_table(table)
 
 

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 
 from stillwatch.lab.behaviour.clocks import Floats, Ints
-from stillwatch.lab.behaviour.lengths import TokenLengths
+from stillwatch.lab.behaviour.lengths import Field, TokenLengths
 from stillwatch.lab.plan.events import Events
 from stillwatch.lab.render import chance
 from stillwatch.lab.texts.answers import KINDS
@@ -57,11 +57,19 @@ def written_tokens(events: Events, verbosity: Floats, profile: Ints, limit: Ints
     """
     shapes = np.array([_SHAPES.get(kind, _SHAPES["plain"]) for kind in KINDS])
     kind = events["answer"]
-    own = shapes[kind, 0] * np.exp(shapes[kind, 1] * chance.normal(events["id"], 1)) * verbosity
-    real = _real().at(np.maximum(profile, 0), chance.uniform(events["id"], 2), "output_tokens")
+    own = shapes[kind, 0] * np.exp(shapes[kind, 1] * chance.normal(events["id"], 1))
+    talk = _real().people_at(chance.uniform(events["id"], 1), "output_tokens")
+    own = np.where((profile < 0) & (kind == KINDS.index("plain")), talk, own) * verbosity
+    real = _machine(events["id"], 2, profile, "output_tokens")
     machine = (profile >= 0) & (kind != KINDS.index("short")) & (chance.uniform(events["id"], 3) < 0.5)
     wanted = np.where(machine, real, own)
     return np.maximum(1, np.where(limit > 0, np.minimum(wanted, limit), wanted))
+
+
+def _machine(ids: chance.Names, purpose: int, profile: Ints, field: Field) -> Ints:
+    """What the real client of each machine would have; of no use where there is none."""
+    client = np.maximum(profile, 0)
+    return _real().histograms[field].at(client, chance.uniform(ids, purpose), chance.uniform(ids, purpose + 40))
 
 
 def count_tokens(
@@ -72,7 +80,7 @@ def count_tokens(
     history = turn * _HISTORY * chance.lognormal(ids, 4, 0, 0.5)
     text = (characters + system_characters) / CHARACTERS_PER_TOKEN * chance.lognormal(ids, 5, 0, 0.05)
     request = text + 6 + history + events["n_tools"] * _TOOL
-    context = _real().at(np.maximum(profile, 0), chance.uniform(ids, 6), "input_tokens")
+    context = _machine(ids, 6, profile, "input_tokens")
     request = np.where(profile >= 0, np.maximum(request, context), request)
     thinks = _THINKS[events["model"]] & (chance.uniform(ids, 7) < 0.6)
     hidden = np.where(thinks, written * chance.lognormal(ids, 8, 0.3, 0.7), 0)
