@@ -36,9 +36,7 @@ class Asked:
     answer: Ints
 
 
-def asked(
-    stage: Stage, templates: Sequence[Template], which: Ints, item: Ints, writer: Words | int
-) -> Asked:
+def asked(stage: Stage, templates: Sequence[Template], which: Ints, item: Ints, writer: Words | int) -> Asked:
     """Requests of these templates.
 
     Args:

@@ -21,7 +21,9 @@ _USES = ("translation", "moderation", "extraction", "classification", "summary")
 PARAMETERS = (
     Parameter("accounts", 9, 1, 100_000, meaning="customers, one account each"),
     Parameter("per_account", 1400.0, 10.0, 5_000_000.0, meaning="mean requests of an account"),
-    Parameter("use", "mixed", choices=("mixed", *_USES), meaning="what the pipelines do; mixed for each in turn"),
+    Parameter(
+        "use", "mixed", choices=("mixed", *_USES), meaning="what the pipelines do; mixed for each in turn"
+    ),
 )
 _AGAIN = 0.03
 

@@ -2,20 +2,23 @@
 and words.
 
 The accounts look alike in all that the vendor's software fixes (system prompt, program, servers), and differ
-in what the tenants' customers talk about.
+in what the tenants' customers talk about. Volumes are assumed; pauses are those of RealHumanEval (behaviour/clocks.py).
 """
+
+from dataclasses import replace
 
 import numpy as np
 
 from stillwatch.lab.behaviour.accounts import hex_names
 from stillwatch.lab.behaviour.clocks import OFFICE_HOURS, Rhythm, heavy_tailed, human_sessions
-from stillwatch.lab.behaviour.living import conversation_rows, conversations, developer_accounts
+from stillwatch.lab.behaviour.living import conversation_rows, developer_accounts
+from stillwatch.lab.behaviour.offices import shared_chance
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
-from stillwatch.lab.texts.writers import Product, own_part
-from stillwatch.lab.traffic import Rows, Traffic
+from stillwatch.lab.traffic import Traffic
 
 SCALES = "groups"
+CELLS = True
 MIN_ACCOUNTS = 8
 PARAMETERS = (
     Parameter("accounts", 80, 2, 100_000, meaning="tenants, one account each"),
@@ -27,54 +30,31 @@ PARAMETERS = (
         meaning="whether all tenants' calls come from the vendor's servers",
     ),
 )
+_POPULAR = 0.1  # tenants' customers have less in common than those of one company
+_ZONES = np.array([-6.0, -5.0, 0.0, 1.0])
 
 
 def live(stage: Stage) -> Traffic:
     """The tenants' requests."""
-    rng, dice = stage.rng, stage.dice
-    base = stage.corpus.product(dice)
-    count = stage.accounts
-    accounts = developer_accounts(stage, count, [stage.around.catalogue.sdk(rng)] * count)
+    rng, count = stage.rng, stage.accounts
+    vendor = shared_chance(stage)
+    product = replace(stage.library.product(stage.common), share=_POPULAR)
+    accounts = developer_accounts(stage, count, [stage.catalogue.sdk(vendor)] * count)
+    servers = stage.internet.neighbours("cloud", 4, vendor, 2)
     if stage.word("one_server") == "yes":
-        servers = stage.around.internet.neighbours("cloud", 4, rng, 2)
         accounts.addresses = [servers] * count
     accounts.email_domain = [f"{name}.example" for name in hex_names(rng, count, 3)]
     per_day = heavy_tailed(rng, count, stage.number("per_day") * stage.volume, 1.0)
-    sessions = human_sessions(
-        rng,
-        per_day,
-        *stage.window,
-        Rhythm(OFFICE_HOURS, 0.5, turns=2.2, zones=np.array([-6.0, -5.0, 0.0, 1.0])),
+    rhythm = Rhythm(OFFICE_HOURS, 0.5, turns=2.2, zones=_ZONES)
+    sessions = human_sessions(rng, per_day, *stage.window, rhythm)
+    prompts = product.prompts(sessions.person, sessions.session, sessions.turn, stage.seeds(count), rng)
+    rows = conversation_rows(stage, sessions.person, sessions, prompts)
+    # About three conversations of a tenant have the same end user.
+    number = np.unique(np.stack([sessions.person, sessions.session // 3]), axis=1, return_inverse=True)[1]
+    rows = replace(
+        rows,
+        system=np.full(len(rows), stage.book.system(product.system)),
+        model=stage.models(np.full(len(rows), 2), rows.ts),
+        end_user=number.reshape(-1).astype(np.int64),
     )
-    prompts = conversations(sessions, lambda _: _tenant(stage, base), stage)
-    rows = conversation_rows(stage, sessions.person, sessions, prompts, "plain")
-    users = hex_names(rng, int(sessions.session.max(initial=0)) + 1, 8, "u_")
-    end_users: list[str | None] = [users[s] for s in (sessions.session // 3).tolist()]
-    model = stage.models(np.full(len(prompts), 2), rows.ts)
-    return Traffic(
-        accounts,
-        Rows(
-            rows.account,
-            rows.ts,
-            prompts,
-            [base.system] * len(prompts),
-            model,
-            rows.answer,
-            rows.session,
-            rows.turn,
-            end_users,
-            rows.n_tools,
-        ),
-    )
-
-
-def _tenant(stage: Stage, base: Product) -> Product:
-    """The product in one tenant's hands: a narrow range of wares and places."""
-    rules = {
-        name: [
-            "".join(literal + ("{" + slot + "}" if slot else "") for literal, slot in parts)
-            for parts in base.grammar.rules[name]
-        ]
-        for name in ("ware", "city", "country", "merchant", "bankthing", "company_word")
-    }
-    return Product(base.grammar.with_rules(own_part(rules, tuple(rules), stage.dice, 4)), base.system, 0.1)
+    return Traffic(accounts, rows, shared=product)
