@@ -1,14 +1,14 @@
 """`stillwatch lab simulate`: a world and a seed -> a dataset folder and, apart from it, the truth.
 
-First everything is planned as numbers (plan/), then it is rendered slice by slice in the order of time (render/). Only a
-slice of texts is in memory at any time.
+First everything is planned as numbers (plan/), then it is rendered slice by slice in the order of time
+(render/). Only a slice of texts is in memory at any time.
 """
 
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +41,8 @@ class Simulated:
 
     Attributes:
         dataset: folder with exchanges/, accounts.parquet and releases.parquet.
-        labels: labels.parquet, apart from the dataset; scenarios.parquet and replacements.parquet stand beside it.
+        labels: labels.parquet, apart from the dataset; scenarios.parquet and replacements.parquet stand
+            beside it.
         n_exchanges: exchanges written.
         n_accounts: accounts written.
         counts: exchanges and accounts by stratum, in the order of the world.
@@ -73,6 +74,19 @@ class Simulation:
     corpora: Path | None = None
 
 
+@dataclass(frozen=True)
+class Pace:
+    """How a simulation is carried out; changes nothing of what it makes.
+
+    Attributes:
+        processes: how many write side by side; None for one a processor, where the world is large enough.
+        progress: told what is done, and how much of how much.
+    """
+
+    processes: int | None = None
+    progress: Progress = field(default=lambda *_: None)
+
+
 def simulate(
     world: str | Path | World,
     seed: int,
@@ -81,13 +95,8 @@ def simulate(
     *,
     null: bool = False,
     corpora: Path | None = None,
-    processes: int | None = None,
-    progress: Progress = lambda *_: None,
 ) -> Simulated:
-    """Simulates a world and writes `out/dataset/`, `out/labels.parquet`, `out/scenarios.parquet`, `out/replacements.parquet`.
-
-    The same world, seed and scale give the same bytes on any machine and with any number of processes. With `null` the
-    campaigns are left out and every benign row stays as it is, so a detector that reports anything there is wrong.
+    """Simulates a world by name, file or settings (see `run`).
 
     Args:
         world: name of a shipped world, path of a TOML file, or settings that were read.
@@ -96,33 +105,52 @@ def simulate(
         scale: tiny (for tests), small, medium, large or 28.8m.
         null: leave out the campaigns.
         corpora: folder with the real corpora (docs/laboratory.md); None for the shipped one.
-        processes: how many write at the same time; None for one a processor, where the world is large enough.
-        progress: told what is done, and how much of how much.
 
     Raises:
         UsageError: for settings, seed or scale that are not allowed.
         UnreadableInputError: where the world or the corpora cannot be read.
         OutputError: where `out` cannot be written.
     """
+    return run(simulation(world, seed, scale, null=null, corpora=corpora), out)
+
+
+def simulation(
+    world: str | Path | World, seed: int, scale: str, *, null: bool = False, corpora: Path | None = None
+) -> Simulation:
+    """Checks what is wanted. Raises UsageError, and UnreadableInputError for a world that cannot be read."""
     if seed < 0:
         raise UsageError(f"seed = {seed} is not allowed", "Set seed to a whole number from 0.")
     settings = world if isinstance(world, World) else read_world(world)
-    wanted = Simulation(settings, seed, scale_named(scale, settings.full), null, corpora)
+    return Simulation(settings, seed, scale_named(scale, settings.full), null, corpora)
+
+
+def run(wanted: Simulation, out: Path, pace: Pace | None = None) -> Simulated:
+    """Writes `out/dataset/`, `out/labels.parquet`, `out/scenarios.parquet` and `out/replacements.parquet`.
+
+    The same world, seed and scale give the same bytes on any machine and with any number of processes. With
+    `null` the campaigns are left out and every benign row stays as it is, so a detector that reports anything
+    there is wrong.
+
+    Raises:
+        UnreadableInputError: where the corpora cannot be read.
+        OutputError: where `out` cannot be written.
+    """
+    pace = pace or Pace()
     with _writing(out):
-        return _simulate(wanted, out, processes, progress)
+        scratch = _fresh(out)
+        try:
+            return _run(wanted, out, scratch, pace)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _simulate(wanted: Simulation, out: Path, processes: int | None, progress: Progress) -> Simulated:
-    scratch = _fresh(out)
-    try:
-        around = surroundings(wanted)
-        spill = Spill(scratch, around.start, around.end)
-        made = plan(around, wanted.scale, spill, null=wanted.null, progress=progress)
-        save_wardrobe(around.library, pa.concat_tables(made.rendering), wanted.world.logged, scratch)
-        spill.save()
-        tally = _render(made, spill, out, processes, progress)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+def _run(wanted: Simulation, out: Path, scratch: Path, pace: Pace) -> Simulated:
+    around = surroundings(wanted)
+    spill = Spill(scratch, around.start, around.end)
+    made = plan(around, wanted.scale, spill, null=wanted.null, progress=pace.progress)
+    save_wardrobe(around.library, pa.concat_tables(made.rendering), wanted.world.logged, scratch)
+    spill.save()
+    tally = _render(made, spill, out, pace)
     _save(sorted_accounts(made.public), out / "dataset" / "accounts.parquet")
     _save(_releases(around), out / "dataset" / "releases.parquet")
     _save(tally.scenarios(), out / "scenarios.parquet")
@@ -134,19 +162,19 @@ def surroundings(wanted: Simulation) -> Surroundings:
     """What the populations of this simulation share."""
     chance = np.random.Generator(np.random.PCG64(sequence_of(wanted.seed, "surroundings", 0)))
     book = Book()
-    library = FolderLibrary(book, wanted.corpora, wanted.seed) if wanted.corpora else Library(book)
+    library: Library = FolderLibrary(wanted.corpora, wanted.seed, book) if wanted.corpora else Library(book)
     return Surroundings(wanted.world, wanted.seed, Internet(chance), Catalogue(chance), library)
 
 
-def _render(made: Plan, spill: Spill, out: Path, processes: int | None, progress: Progress) -> Tally:
+def _render(made: Plan, spill: Spill, out: Path, pace: Pace) -> Tally:
     slices = spill.slices(_SLICE)
     # A second process takes seconds to start: not worth it below a million exchanges.
-    wanted = processes or (os.cpu_count() or 1 if len(slices) > 5 else 1)
+    wanted = pace.processes or (os.cpu_count() or 1 if len(slices) > 5 else 1)
     tally = Tally(made, out / "labels.parquet")
     parts = render_parts(out / _SCRATCH, out / "dataset" / "exchanges", slices, wanted)
     for number, part in enumerate(parts, 1):
         tally.add(part)
-        progress("exchanges", number, len(slices))
+        pace.progress("exchanges", number, len(slices))
     tally.close()
     return tally
 

@@ -3,7 +3,6 @@
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import cast
 
 import numpy as np
 
@@ -64,8 +63,9 @@ class Surroundings:
 class Stage:
     """One cell of a population (or a whole campaign) of one seed, at one scale.
 
-    A population of many thousand accounts is made in cells, one after the other, so that it fits into memory. What all of
-    them share (a template, a system prompt) is drawn from `common`, everything else from `rng` and `dice`.
+    A population of many thousand accounts is made in cells, one after the other, so that it fits into
+    memory. What all of them share (a template, a system prompt) is drawn from `common`, everything else
+    from `rng` and `dice`.
 
     Attributes:
         around: the world.
@@ -152,7 +152,7 @@ class Stage:
 
     def seeds(self, count: int) -> np.ndarray:
         """uint64 seeds for writers (people, projects, queues), different everywhere."""
-        return cast(np.ndarray, self.rng.integers(0, 2**64, count, dtype=np.uint64))
+        return self.rng.integers(0, 2**64, count, dtype=np.uint64)
 
     def models(self, favourite: Ints, ts: Ints, eagerness: float = 0.25) -> Ints:
         """The model of each request: the favourite until the release, then with some delay the newest.
@@ -160,8 +160,8 @@ class Stage:
         Args:
             favourite: int64 per request, the client's usual model.
             ts: int64 microseconds per request.
-            eagerness: share of the requests for large models that move to the newest on the first day; it grows by a
-                fifth of the rest each day.
+            eagerness: share of the requests for large models that move to the newest on the first day; it
+                grows by a fifth of the rest each day.
         """
         days = (ts - self.around.released_at) / DAY
         moved = 1 - (1 - eagerness) * 0.8 ** np.maximum(days, 0)

@@ -19,13 +19,15 @@ class Rows:
     """Requests of one population, one entry a request, in any order.
 
     Attributes:
-        account: int64, place in the population's own accounts; number among all accounts of the world where it has none.
+        account: int64, place in the population's own accounts; number among all accounts of the world where
+            it has none.
         ts: int64, microseconds since 1970.
         prompt: recipe of the last user turn.
         system: int64, place in the book's system prompts, or NONE.
         model: int64, place in the world's list of models.
         answer: int64, kind of answer, a place in `answers.KINDS`.
-        session: int64, running number of the conversation within this traffic, or NONE where the client names none.
+        session: int64, running number of the conversation within this traffic, or NONE where the client
+            names none.
         turn: int64, place in the conversation, from 0.
         end_user: int64, running number of the end user within this traffic, or NONE.
         n_tools: int64, tools offered.
@@ -62,14 +64,8 @@ class Rows:
 
     def take(self, places: NDArray[np.int64]) -> "Rows":
         """The rows at these places, in this order."""
-        return Rows(
-            **{
-                f.name: getattr(self, f.name).take(places)
-                if f.name == "prompt"
-                else getattr(self, f.name)[places]
-                for f in fields(self)
-            }
-        )
+        numbers = {name: getattr(self, name)[places] for name in _NUMBERS}
+        return Rows(prompt=self.prompt.take(places), **numbers)
 
     def moved(self, ts: Ints, account: Ints | None = None) -> "Rows":
         """The same requests at other times, and from other accounts if told so."""
@@ -78,13 +74,11 @@ class Rows:
     @classmethod
     def concatenate(cls, parts: "list[Rows]") -> "Rows":
         """All rows of several parts."""
-        columns = {f.name: [getattr(part, f.name) for part in parts] for f in fields(cls)}
-        return cls(
-            **{
-                name: Recipes.concatenate(values) if name == "prompt" else np.concatenate(values)
-                for name, values in columns.items()
-            }
-        )
+        numbers = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _NUMBERS}
+        return cls(prompt=Recipes.concatenate([part.prompt for part in parts]), **numbers)
+
+
+_NUMBERS = tuple(column.name for column in fields(Rows) if column.name != "prompt")
 
 
 @dataclass(frozen=True)
@@ -110,12 +104,13 @@ class Traffic:
 
     Attributes:
         accounts: its accounts; None where it acts through accounts of other populations (its hosts).
-        rows: its requests; `rows.account` counts within its own accounts, or, where it has none, among all accounts of
-            the world (`Host.first` is the number of a host's first).
+        rows: its requests; `rows.account` counts within its own accounts, or, where it has none, among all
+            accounts of the world (`Host.first` is the number of a host's first).
         shared: what others may imitate or join (a product, an agent, a template).
         cost: of a campaign only.
         capabilities: of a campaign only: what it collects.
-        replaces: int64 per account, place of the account that it replaced, or NONE; None where nobody is replaced.
+        replaces: int64 per account, place of the account that it replaced, or NONE; None where nobody is
+            replaced.
     """
 
     accounts: Accounts | None

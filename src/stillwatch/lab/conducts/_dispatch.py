@@ -1,4 +1,4 @@
-"""How a balancer picks the account of each request: five policies in one kernel, each over accounts that come and go."""
+"""How a balancer picks the account of each request: five policies, over accounts that come and go."""
 
 from dataclasses import dataclass
 
@@ -23,10 +23,11 @@ class Lives:
 def deal(rng: np.random.Generator, policy: str, lives: Lives, ts: Ints, items: Ints) -> Ints:
     """The account of each request; NOBODY where none is alive.
 
-    least_recently_used: whoever waited longest, in one of five cases one of the next four, as requests overtake each other.
-    random: any, some preferred (weights of a Gamma with shape 12). hashed: by the item's hash, the next living account on the
-    ring. power_of_two: the less used of two random ones (Mitzenmacher 2001). sticky: one worker for ten accounts, each keeps an
-    account for about twenty requests.
+    least_recently_used: whoever waited longest, in one of five cases one of the next four, as requests
+    overtake each other. random: any, some preferred (weights of a Gamma with shape 12). hashed: by the
+    item's hash, the next living account on the ring. power_of_two: the less used of two random ones
+    (Mitzenmacher 2001). sticky: one worker for ten accounts, each keeps an account for about twenty
+    requests.
 
     Args:
         rng: source of chance.
@@ -42,7 +43,8 @@ def deal(rng: np.random.Generator, policy: str, lives: Lives, ts: Ints, items: I
         return _oldest(ts, lives.since, lives.until, coming, draws)
     if policy == "hashed":
         return _hashed(ts, lives.since, lives.until, items.astype(np.uint64))
-    return _drawn(ts, lives.since, lives.until, coming, draws, weight / weight.max(), POLICIES.index(policy))
+    spans = np.stack([lives.since, lives.until])
+    return _drawn(ts, spans, coming, draws, weight / weight.max(), POLICIES.index(policy))
 
 
 @njit(cache=True, nogil=True)
@@ -89,8 +91,9 @@ def _hashed(ts: Ints, since: Ints, until: Ints, items: np.ndarray) -> Ints:  # p
 
 @njit(cache=True, nogil=True)
 def _drawn(
-    ts: Ints, since: Ints, until: Ints, coming: Ints, draws: Floats, weight: Floats, policy: int
+    ts: Ints, spans: Ints, coming: Ints, draws: Floats, weight: Floats, policy: int
 ) -> Ints:  # pragma: no cover
+    since, until = spans[0], spans[1]
     accounts = len(since)
     chosen = np.full(len(ts), NOBODY)
     alive = np.empty(accounts, np.int64)

@@ -1,8 +1,9 @@
 """What evasion costs whoever wages a campaign.
 
-Orders of magnitude in euros, assumed by us for bulk offers and stated here once so that anybody can set others: an
-account registered by machine, an account with a verified phone and a card of its own, an aged account, a virtual card, a month
-of a residential address, a model's rewriting of one prompt, a reseller's margin on a request. Only ratios matter for the score.
+Orders of magnitude in euros, assumed by us for bulk offers and stated here once so that anybody can set
+others: an account registered by machine, an account with a verified phone and a card of its own, an aged
+account, a virtual card, a month of a residential address, a model's rewriting of one prompt, a reseller's
+margin on a request. Only ratios matter for the score.
 """
 
 ACCOUNT = 0.4

@@ -1,7 +1,8 @@
 """One queue of work: what every campaign has in common.
 
-Tasks are dealt without replacement; a share is asked twice on purpose (best of two), or each of them `best_of` times, and a
-share may be planted again much later, so that the campaign repeats itself as strangers do.
+Tasks are dealt without replacement; a share is asked twice on purpose (best of two), or each of them
+`best_of` times, and a share may be planted again much later, so that the campaign repeats itself as
+strangers do.
 """
 
 from collections.abc import Sequence
@@ -154,7 +155,7 @@ def deal_out(stage: Stage, lives: Lives, begin: int, end: int) -> Dealt:
 
 
 def campaign_rows(stage: Stage, dealt: Dealt, queue: Queue | None = None) -> Rows:
-    """Requests for these tasks from these accounts at these times, with the model's pivot; of a new queue if none is given."""
+    """Requests for these tasks, with the model's pivot; from a new queue of work where none is given."""
     wanted = capabilities(stage)
     # A task belongs to one capability whoever asks it.
     kind = dealt.item % len(wanted)

@@ -1,12 +1,14 @@
-"""A campaign whose accounts live like people: own projects, follow-ups, working hours, sittings, loyal topics.
+"""A campaign whose accounts live like people: own projects, follow-ups, working hours, sittings, loyal
+topics.
 
-Each account has a person's days (sessions in its time zone) and pulls the next task of the one queue whenever it sits down. It
-may hide its tasks among cover traffic of its own (a private person's talk, or a developer's own project), add follow-ups that
-nobody needs, ask its own earlier tasks again, and keep to few topics: the tasks are sorted with the detector's own vectors and
-each account is given those of its topics only, which is what an attacker does who has read our source.
+Each account has a person's days (sessions in its time zone) and pulls the next task of the one queue
+whenever it sits down. It may hide its tasks among cover traffic of its own (a private person's talk, or a
+developer's own project), add follow-ups that nobody needs, ask its own earlier tasks again, and keep to few
+topics: the tasks are sorted with the detector's own vectors and each account is given those of its topics
+only, which is what an attacker does who has read our source.
 
-What it costs: a persona for each account, tokens for cover and follow-ups, and delay, because people sleep. Loyal topics cost
-nothing but the sorting, as long as the queue has as many topics as accounts need.
+What it costs: a persona for each account, tokens for cover and follow-ups, and delay, because people sleep.
+Loyal topics cost nothing but the sorting, as long as the queue has as many topics as accounts need.
 """
 
 from dataclasses import replace
@@ -29,7 +31,6 @@ from stillwatch.lab.conducts._queue import TIMES, WORK, Dealt, campaign_rows, ca
 from stillwatch.lab.conducts._topics import topics
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
-from stillwatch.lab.texts.answers import KINDS
 from stillwatch.lab.traffic import NONE, Cost, Rows, Traffic
 
 SCALES = "accounts"
@@ -106,7 +107,7 @@ def _sorted_by_topic(stage: Stage, rows: Rows) -> Rows:
     topic = topics(stage.book, rows.prompt, count, rng)
     own = rng.integers(0, count, (stage.accounts, int(stage.number("own_topics"))))
     wanted = own[rows.account, rng.integers(0, own.shape[1], len(rows))]
-    # Both sides in the order of their topic: a task meets a request for its topic, what is left over meets anything.
+    # Both sides in the order of their topic: a task meets a request for its topic, what is left over anything.
     supply, demand = np.argsort(topic, kind="stable"), np.argsort(wanted, kind="stable")
     task = _matched(topic, wanted, supply, demand, count)
     moved = rows.take(task)
@@ -145,7 +146,7 @@ def _cover(stage: Stage, sessions: Sessions, covered: np.ndarray) -> Rows:
     part = np.flatnonzero(covered)
     who, number, turn = sessions.person[part], sessions.session[part], sessions.turn[part]
     seeds = stage.seeds(stage.accounts)
-    answer: Ints | int = KINDS.index("plain")
+    answer: str | Ints = "plain"
     if stage.word("cover") == "coding":
         prompts, answer = stage.library.coding(who, number, turn, seeds, stage.rng)
     else:

@@ -1,13 +1,13 @@
 """A hydra cluster: many accounts behind one queue, dirty or clean, with bans and replacement.
 
-Shaped like the disclosed campaigns: about 25 requests a day and account (16 million exchanges over 24,000 accounts), shared
-payment methods, timing that looks like load balancing, banned accounts replaced within hours, one campaign moving half of its
-traffic to a new model within 24 hours of its release.
+Shaped like the disclosed campaigns: about 25 requests a day and account (16 million exchanges over 24,000
+accounts), shared payment methods, timing that looks like load balancing, banned accounts replaced within
+hours, one campaign moving half of its traffic to a new model within 24 hours of its release.
 
-`dirty`: accounts born in cohorts of an hour or two, cards shared by clusters of accounts, rented servers and VPN exits in few
-prefixes, throw-away mail domains, one program. Cost to the attacker: accounts and cards at bulk prices. `clean`: residential
-addresses, a card for nearly each account, births spread over months, the programs that everybody uses. Cost: several euros for
-each account and month more.
+`dirty`: accounts born in cohorts of an hour or two, cards shared by clusters of accounts, rented servers
+and VPN exits in few prefixes, throw-away mail domains, one program. Cost to the attacker: accounts and
+cards at bulk prices. `clean`: residential addresses, a card for nearly each account, births spread over
+months, the programs that everybody uses. Cost: several euros for each account and month more.
 """
 
 import numpy as np

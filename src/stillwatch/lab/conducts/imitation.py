@@ -1,9 +1,11 @@
-"""A campaign that imitates a customer: it puts its tasks into a victim's product, or into a coding agent's sessions.
+"""A campaign that imitates a customer: it puts its tasks into a victim's product, or into a coding agent's
+sessions.
 
-`victim` names a population that shares what can be imitated: a product (its system prompt, its customers' questions) or a
-coding agent (its system prompt of the current version, its tools). Every request carries the victim's system prompt; a share
-`mimicry` of the requests is what the victim's own users ask, the rest is the campaign's tasks. Addresses, cards and programs are
-clean. The same imitation frames the victim if nobody looks at the content.
+`victim` names a population that shares what can be imitated: a product (its system prompt, its customers'
+questions) or a coding agent (its system prompt of the current version, its tools). Every request carries
+the victim's system prompt; a share `mimicry` of the requests is what the victim's own users ask, the rest
+is the campaign's tasks. Addresses, cards and programs are clean. The same imitation frames the victim if
+nobody looks at the content.
 
 Cost to the attacker: the mimicry's tokens, and clean accounts.
 """

@@ -1,8 +1,9 @@
 """A campaign that poisons the benign reference: decoy accounts make its templates look like everybody's.
 
-Before the campaign and along with it, decoys send the campaign's own templates as honest strangers would: each stays with few
-tasks of its own, asks them again, keeps its own hours. Whoever learns from these accounts what innocent users of the template
-look like, or takes past traffic for benign, learns the wrong thing; whoever counts repeats finds them.
+Before the campaign and along with it, decoys send the campaign's own templates as honest strangers would:
+each stays with few tasks of its own, asks them again, keeps its own hours. Whoever learns from these
+accounts what innocent users of the template look like, or takes past traffic for benign, learns the wrong
+thing; whoever counts repeats finds them.
 
 Cost to the attacker: accounts and tokens that bring nothing, and the days before the campaign.
 """
@@ -12,8 +13,8 @@ import numpy as np
 from stillwatch.lab.behaviour.accounts import NEVER
 from stillwatch.lab.behaviour.clocks import DAY, PRIVATE_HOURS, Ints, Rhythm, human_sessions
 from stillwatch.lab.conducts import _prices as prices
-from stillwatch.lab.conducts._infrastructure import clean_accounts, dirty_accounts
 from stillwatch.lab.conducts._dispatch import Lives
+from stillwatch.lab.conducts._infrastructure import clean_accounts, dirty_accounts
 from stillwatch.lab.conducts._queue import (
     QUEUE,
     Dealt,

@@ -1,9 +1,11 @@
-"""A campaign that buys from a reseller: its requests travel among those of the reseller's unrelated customers.
+"""A campaign that buys from a reseller: its requests travel among those of the reseller's unrelated
+customers.
 
-The accounts are those of one benign population (`host`), or of two (`other_host`); the campaign adds its own exchanges to each,
-between `low` and `high` of what the account then carries; at 1 the account carries nothing else from the campaign's start on
-(the reseller has no other customer there). Address, program and payment are the reseller's, the same for both parts. Cost to
-the attacker: the reseller's margin, and the reseller's word.
+The accounts are those of one benign population (`host`), or of two (`other_host`); the campaign adds its
+own exchanges to each, between `low` and `high` of what the account then carries; at 1 the account carries
+nothing else from the campaign's start on (the reseller has no other customer there). Address, program and
+payment are the reseller's, the same for both parts. Cost to the attacker: the reseller's margin, and the
+reseller's word.
 """
 
 import numpy as np

@@ -14,8 +14,9 @@ CELL = 20_000
 def stages(actor: Actor, around: Surroundings, scale: Scale, hosts: dict[str, Host]) -> Iterator[Stage]:
     """The stages of one population or campaign.
 
-    Above small, populations of a fixed size multiply in number, the others grow. A module says how with SCALES ("groups" or
-    "accounts"), how few accounts it can do with (MIN_ACCOUNTS) and whether it can be planned in cells (CELLS).
+    Above small, populations of a fixed size multiply in number, the others grow. A module says how with
+    SCALES ("groups" or "accounts"), how few accounts it can do with (MIN_ACCOUNTS) and whether it can be
+    planned in cells (CELLS).
     """
     groups, wanted = int(actor.values["groups"]), int(actor.values["accounts"])
     copies = actor.module.SCALES == "groups" and scale.factor > 1

@@ -1,6 +1,7 @@
 """From planned requests to exchanges, alike for all: texts, answers, tokens, statuses, what the log misses."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -59,7 +60,7 @@ def dress(events: Events, wardrobe: Wardrobe) -> pa.Table:
     limit = _numbers(who, "max_output_tokens").astype(np.int64)
     written = written_tokens(events, verbosity, profile.astype(np.int64), limit)
     tokens = count_tokens(events, _lengths(prompt), system_characters, profile.astype(np.int64), written)
-    columns: dict[str, object] = {
+    columns: dict[str, Any] = {
         "exchange_id": hex_strings(events["id"]),
         "ts": pa.array(events["ts"]).cast(TIMESTAMP),
         "account_id": who["account_id"],
@@ -108,7 +109,7 @@ def _numbers(who: pa.Table, name: str) -> np.ndarray:
 def _sessions(events: Events, who: pa.Table) -> pa.Array:
     """A conversation has a name where the client sends one; a request that stands alone is one of its own."""
     names = np.where(events["session"] == 0, ~events["id"], events["session"])
-    silent = ~_numbers(who, "names_sessions").astype(bool)
+    silent = ~np.asarray(who["names_sessions"])
     return hex_strings(names, "s_", missing=silent)
 
 
@@ -139,7 +140,7 @@ def _responses(events: Events, wardrobe: Wardrobe, written: np.ndarray) -> pa.Ar
     return pc.if_else(pa.array(events["failed"]), pa.scalar(None, pa.string()), texts)
 
 
-def _outcome(events: Events, tokens: Tokens, limit: Ints) -> dict[str, object]:
+def _outcome(events: Events, tokens: Tokens, limit: Ints) -> dict[str, Any]:
     ids, failed = events["id"], events["failed"]
     tools = (events["n_tools"] > 0) & (chance.uniform(ids, 22) < 0.6)
     full = (limit > 0) & (tokens.written >= limit)
@@ -161,12 +162,11 @@ def _outcome(events: Events, tokens: Tokens, limit: Ints) -> dict[str, object]:
     }
 
 
-def _table(events: Events, columns: dict[str, object]) -> pa.Table:
+def _table(events: Events, columns: dict[str, Any]) -> pa.Table:
     arrays = []
     for number, column in enumerate(EXCHANGES):
-        values = columns[column.name]
-        if isinstance(values, np.ndarray):
-            values = pa.array(values)
+        given = columns[column.name]
+        values = pa.array(given) if isinstance(given, np.ndarray) else given
         if column.name in _MISSING:
             lost = chance.uniform(events["id"], 40 + number) < _MISSING[column.name]
             values = pc.if_else(pa.array(lost), pa.scalar(None, values.type), values)

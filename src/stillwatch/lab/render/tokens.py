@@ -52,8 +52,9 @@ def _real() -> TokenLengths:
 def written_tokens(events: Events, verbosity: Floats, profile: Ints, limit: Ints) -> Floats:
     """Tokens of each visible answer, at least one, at most the limit that the client set (0: none).
 
-    A kind of answer has its length, an account its own habit; a machine with a profile answers as the real client does, in
-    half of its requests, which keeps what its kind of work needs and what its trade is like both visible.
+    A kind of answer has its length, an account its own habit; a machine with a profile answers as the real
+    client does, in half of its requests, which keeps what its kind of work needs and what its trade is like
+    both visible.
     """
     shapes = np.array([_SHAPES.get(kind, _SHAPES["plain"]) for kind in KINDS])
     kind = events["answer"]
@@ -69,7 +70,9 @@ def written_tokens(events: Events, verbosity: Floats, profile: Ints, limit: Ints
 def _machine(ids: chance.Names, purpose: int, profile: Ints, field: Field) -> Ints:
     """What the real client of each machine would have; of no use where there is none."""
     client = np.maximum(profile, 0)
-    return _real().histograms[field].at(client, chance.uniform(ids, purpose), chance.uniform(ids, purpose + 40))
+    return (
+        _real().histograms[field].at(client, chance.uniform(ids, purpose), chance.uniform(ids, purpose + 40))
+    )
 
 
 def count_tokens(
@@ -90,4 +93,4 @@ def count_tokens(
 
 def thinks(events: Events) -> np.ndarray:
     """Whether the model of each exchange can think before it answers."""
-    return _THINKS[events["model"]]
+    return np.asarray(_THINKS[events["model"]])
