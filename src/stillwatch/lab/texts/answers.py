@@ -24,7 +24,14 @@ _SECTIONS = {
 }
 KINDS = tuple(_SECTIONS)
 """Kinds of answers; Rows.answer holds places in it."""
-_DRAFTS = {"agentic_coding": "code", "coding": "code", "tool_use": "code", "judging": "plain"}
+_DRAFTS = {
+    "agentic_coding": "code",
+    "tool_use": "code",
+    "ci": "code",
+    "reasoning": "reasoning",
+    "rubric": "reasoning",
+    "data_analysis": "reasoning",
+}
 
 
 def kind(name: str) -> int:
@@ -50,4 +57,4 @@ class Answers:
 
     def draft(self, capability: str) -> int:
         """Program of a draft answer, as requests for grading or for hidden reasoning quote it."""
-        return self._sections[_DRAFTS.get(capability, "reasoning")].program("draft")
+        return self._sections[_DRAFTS.get(capability, "plain")].program("draft")
