@@ -51,9 +51,14 @@ class Answers:
             merged = {**people(), **shipped("answers")["shared"], **rules, "draft": several}
             self._sections[section] = book.scope(merged)
 
+        # Compiled now: answers are asked of a book that is already frozen.
+        self._sentences = np.array(
+            [self._sections[s].program("sentence") for s in _SECTIONS.values()], np.int32
+        )
+
     def programs(self) -> Places:
         """Program of one sentence of each kind, in the order of KINDS; render_until makes answers of it."""
-        return np.array([self._sections[s].program("sentence") for s in _SECTIONS.values()], np.int32)
+        return self._sentences
 
     def draft(self, capability: str) -> int:
         """Program of a draft answer, as requests for grading or for hidden reasoning quote it."""

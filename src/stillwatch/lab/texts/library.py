@@ -137,7 +137,7 @@ class Library:
             raise ValueError(f"language {language!r} or wording {wording!r} is unknown")
         rules = _worded(capability, language)
         content = self._content_of(capability, language)
-        draft = Ref(self._answers.draft(capability))
+        draft = self._draft(capability, language)
         fill = {"task": content.ref, "answer": draft, "draft": draft}
         grammar = Grammar.of(people(), rules)
         system = grammar.text("system", dice) or None
@@ -179,6 +179,11 @@ class Library:
         """int32: program of one sentence of each of answers.KINDS, for render_until."""
         return self._answers.programs()
 
+    def _draft(self, capability: str, language: str) -> Ref:
+        if language != "en" and capability in _spoken(language):
+            return Ref(self.book.scope(_spoken(language)["drafts"]).program("draft"))
+        return Ref(self._answers.draft(capability))
+
     def _course(self, dice: Dice) -> Content:
         return Content(self._problems[dice.pick(("maths", "science", "code", "data"))])
 
@@ -187,8 +192,8 @@ class Library:
         return [text for product in self._products for text in product["ask"]]
 
     def _content_of(self, capability: str, language: str) -> Content:
-        if language != "en" and capability in shipped("languages")[language]:
-            return Content(self.book.scope(shipped("languages")[language]["problems"]).program("item"))
+        if language != "en" and capability in _spoken(language):
+            return Content(self.book.scope(_spoken(language)["problems"]).program("item"))
         return self._seeds(shipped("teacher")[capability]["seeds"])
 
     def _seeds(self, sections: Sequence[str]) -> Content:
@@ -238,8 +243,11 @@ class Library:
 
 def _worded(capability: str, language: str) -> Rules:
     english = shipped("teacher")[capability]
-    spoken: Mapping[str, Rules] = shipped("languages")[language] if language != "en" else {}  # type: ignore[assignment]
-    return spoken.get(capability, english)
+    return _spoken(language).get(capability, english) if language != "en" else english
+
+
+def _spoken(language: str) -> Mapping[str, Rules]:
+    return shipped("languages")[language]  # type: ignore[return-value]
 
 
 def _lists(rules: Mapping[str, object]) -> dict[str, list[str]]:
