@@ -1,6 +1,8 @@
 import math
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,9 +10,10 @@ from tests.lab.baselines.streams import START, words, write_stream
 
 from stillwatch.lab.baselines import seat
 from stillwatch.lab.baselines.registry import named, read_settings
+from stillwatch.lab.baselines.tables import Found
 
 
-def at(*degrees):
+def at(*degrees: float) -> npt.NDArray[np.float32]:
     angles = np.radians(degrees)
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
@@ -61,7 +64,7 @@ def test_no_more_than_the_promised_share_exceeds_the_threshold(closest, rate):
     assert sum(value > delta for value in closest) <= rate * len(closest)
 
 
-def run(folder, **given):
+def run(folder: Path, **given: object) -> Found:
     baseline = named("seat")
     return baseline.run(folder, read_settings(baseline, given))
 

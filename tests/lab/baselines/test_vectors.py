@@ -1,11 +1,12 @@
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.lab.baselines.streams import words, write_stream
+from tests.lab.baselines.streams import Row, words, write_stream
 
 from stillwatch.lab.baselines._vectors import embed, read_prompts
 from stillwatch.text.frequency import Sketch, update
@@ -16,13 +17,13 @@ RANDOM = np.random.default_rng(1)
 TEXTS = [words(RANDOM, "w") for _ in range(200)]
 
 
-def sketched(texts):
+def sketched(texts: list[str]) -> Sketch:
     return update(Sketch.empty(14), pa.array(texts, pa.string()))
 
 
-def units(texts, dimensions, sketch=None):
+def units(texts: list[str], dimensions: int, sketch: Sketch | None = None) -> npt.NDArray[np.float32]:
     content, norm = embed(tokenize(pa.array(texts, pa.string())), sketch or sketched(texts), dimensions)
-    return content / np.maximum(norm, 1e-9)[:, None]
+    return content.astype(np.float32) / np.maximum(norm, np.float32(1e-9))[:, None]
 
 
 def test_the_same_bytes_as_a_scans_content_where_no_template_is():
@@ -49,13 +50,13 @@ def test_lengths_are_one_and_words_decide():
     np.testing.assert_array_equal(own[0], own[1])
 
 
-def weighted_cosine(left, right, texts):
+def weighted_cosine(left: str, right: str, texts: list[str]) -> float:
     """Cosine of word counts weighted by inverse document frequency, by hand."""
     weight = {
         w: math.log((len(texts) + 1) / sum(w in t.split() for t in texts)) for w in f"{left} {right}".split()
     }
 
-    def counts(text):
+    def counts(text: str) -> dict[str, float]:
         return {w: text.split().count(w) * weight[w] for w in text.split()}
 
     a, b = counts(left), counts(right)
@@ -75,7 +76,7 @@ def test_cosines_approach_those_of_the_weighted_words(shared, seed):
 
 
 def test_the_stream_is_in_order_of_time_whatever_the_order_of_files(tmp_path):
-    rows = [(f"a{n % 3}", text) for n, text in enumerate(TEXTS[:50])]
+    rows: list[Row] = [(f"a{n % 3}", text) for n, text in enumerate(TEXTS[:50])]
     rows[7], rows[20] = ("a1", None), ("a9", "?!")
     one = read_prompts(write_stream(tmp_path / "one", rows), 64)
     two = read_prompts(write_stream(tmp_path / "two", rows, parts=3, reverse=True), 64)
@@ -92,7 +93,7 @@ def test_the_stream_is_in_order_of_time_whatever_the_order_of_files(tmp_path):
 
 def test_the_first_part_is_a_share_of_the_time_not_of_the_prompts(tmp_path):
     # One a minute, minutes 0 .. 100; between them nothing is sent from 11 to 89.
-    rows = [("a", f"text number {n}" if n <= 10 or n >= 90 else None) for n in range(101)]
+    rows: list[Row] = [("a", f"text number {n}" if n <= 10 or n >= 90 else None) for n in range(101)]
     prompts = read_prompts(write_stream(tmp_path / "d", rows), 64)
     assert len(prompts) == 22
     assert prompts.until(0.05) == 6
