@@ -43,7 +43,7 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def groups() -> Callable[[pa.Table], set[frozenset[str]]]:
     """The accounts of each campaign, without its name."""
 
