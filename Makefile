@@ -6,7 +6,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A user's own exported variables (PYTHONPATH of another project) must not leak into ours.
 unexport PYTHONPATH
 
-.PHONY: help demo test lint bench integration lock clean
+.PHONY: help demo test lint bench bench-quality integration lock clean
 
 help:            ## this text
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -46,6 +46,9 @@ integration: $(VENV)-integration/.installed  ## tests that start real outside pa
 
 bench: $(VENV)/.dev    ## print the tables of benchmarks/
 	$(BIN)/python -m benchmarks
+
+bench-quality: $(VENV)/.core  ## every detector on the standing suite; renews benchmarks/quality.json and README's table
+	$(BIN)/python -m benchmarks.quality
 
 lock: $(VENV)/.dev     ## renew the locked requirements (versions and hashes, no address)
 	$(INSTALL) uv

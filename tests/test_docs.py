@@ -15,6 +15,8 @@ from stillwatch.campaigns.explanations import ONE_OWNER
 from stillwatch.campaigns.shown import MEMBER_THRESHOLD
 from stillwatch.campaigns.tables import RESULTS, Rung
 from stillwatch.cli.main import app
+from stillwatch.lab.suites.readme import readme_block
+from stillwatch.lab.suites.records import read_quality
 from stillwatch.settings import ScanSettings
 from stillwatch.signals.classifiers import load_classifiers
 from stillwatch.sources.canonical_parquet import NAME as CANONICAL_PARQUET
@@ -56,6 +58,15 @@ def table_rows(text: str) -> list[list[str]]:
 def code(cell: str) -> list[str]:
     """What stands between backticks."""
     return re.findall(r"`([^`]+)`", cell)
+
+
+def test_the_readme_shows_the_committed_table():
+    committed = ROOT / "benchmarks" / "quality.json"
+    if not committed.exists():
+        pytest.skip("benchmarks/quality.json is not made yet: make bench-quality")
+    quality = read_quality(committed)
+    assert readme_block(quality) in README, "make bench-quality"
+    assert quality["suite"] == "quality"
 
 
 def test_every_command_is_documented_and_every_documented_command_exists():

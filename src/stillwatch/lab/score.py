@@ -8,14 +8,24 @@ a reseller an account with at least one exchange of the campaign is a true membe
 """
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from stillwatch.campaigns.tables import Rung
+from stillwatch.exchange.errors import UnreadableInputError
+from stillwatch.lab.scoring.calibration import Discoveries, Discovery, Outcome
 from stillwatch.lab.scoring.grouping import Grouping, compare
+from stillwatch.lab.scoring.leakage import Leakage, Stopped, measure
+from stillwatch.lab.scoring.pooled import Pooled, pool
 from stillwatch.lab.scoring.rates import Agreement, Rate
+from stillwatch.lab.scoring.result import CampaignScore, Score, Unmatched
+from stillwatch.lab.scoring.scenarios import Replacement, Scenario, read_replacements, read_scenarios
+from stillwatch.lab.scoring.spent import read_nominal, read_spent
+from stillwatch.lab.scoring.store import opened_store
 from stillwatch.lab.scoring.tables import Reported, Truth, most_common, read_reported, read_truth
+
+__all__ = ["CampaignScore", "Pooled", "Score", "Unmatched", "pool", "score"]
 
 MATCH_PRECISION = 0.5
 MATCH_RECALL = 0.1
@@ -23,144 +33,113 @@ _RUNGS = [rung.value for rung in Rung]
 
 
 @dataclass(frozen=True)
-class CampaignScore:
-    """One true campaign.
+class _Extras:
+    """What is known of a true campaign beyond labels and matches."""
 
-    Attributes:
-        campaign_id: true name.
-        found: whether any reported campaign matches.
-        rung: highest rung of those that match; None if not found.
-        reported: names of those that match.
-        accounts: members of the matching ones against the true members.
-        exchanges: flagged exchanges of the matching ones against the true exchanges.
-    """
-
-    campaign_id: str
-    found: bool
-    rung: str | None
-    reported: tuple[str, ...]
-    accounts: Agreement
-    exchanges: Agreement
+    scenario: Scenario
+    leakage: Leakage
+    relinked: Rate
 
 
 @dataclass(frozen=True)
-class Unmatched:
-    """A reported campaign without a match: false, or a fragment of a true one.
+class _Matches:
+    """What each reported campaign is: a match of a true one, false, or a fragment."""
 
-    Attributes:
-        campaign_id: reported name.
-        rung: its rung.
-        n_accounts: members.
-        n_exchanges: flagged exchanges.
-        stratum: stratum of most of its flagged exchanges (else of its accounts).
-        precision: share that belongs to the nearest true campaign.
-    """
+    of: dict[str, list[str]]
+    false: list[Unmatched]
+    fragments: list[Unmatched]
 
-    campaign_id: str
-    rung: str
-    n_accounts: int
-    n_exchanges: int
-    stratum: str
-    precision: float
+    def discoveries(self, reported: Reported, nominal: float | None) -> Discoveries:
+        outcome = dict.fromkeys(reported.rung, Outcome.FOUND)
+        outcome |= {u.campaign_id: Outcome.FALSE for u in self.false}
+        outcome |= {u.campaign_id: Outcome.FRAGMENT for u in self.fragments}
+        return Discoveries(
+            tuple(Discovery(name, reported.fdr.get(name), outcome[name]) for name in sorted(outcome)), nominal
+        )
 
 
-@dataclass(frozen=True)
-class Score:
-    """A detector's score on one world.
-
-    Attributes:
-        campaigns: each true campaign.
-        false_campaigns: reported campaigns that mostly hit something else.
-        fragments: reported campaigns that hit less than a tenth of a true one.
-        benign: accounts without a campaign exchange that are reported as members.
-        benign_by_stratum: the same by the stratum of most of an account's exchanges.
-        accounts: all reported members against all true members.
-        exchanges: all flagged exchanges against all exchanges of campaigns.
-        grouping: of the accounts that are true or reported members; a benign account is a true group of its
-            own.
-    """
-
-    campaigns: tuple[CampaignScore, ...]
-    false_campaigns: tuple[Unmatched, ...]
-    fragments: tuple[Unmatched, ...]
-    benign: Rate
-    benign_by_stratum: dict[str, Rate]
-    accounts: Agreement
-    exchanges: Agreement
-    grouping: Grouping
-
-    def to_dict(self) -> dict[str, object]:
-        """For JSON."""
-        return {
-            "campaigns": [
-                {
-                    "campaign_id": c.campaign_id,
-                    "found": c.found,
-                    "rung": c.rung,
-                    "reported": list(c.reported),
-                    "accounts": c.accounts.to_dict(),
-                    "exchanges": c.exchanges.to_dict(),
-                }
-                for c in self.campaigns
-            ],
-            "false_campaigns": [asdict(u) for u in self.false_campaigns],
-            "fragments": [asdict(u) for u in self.fragments],
-            "benign": self.benign.to_dict(),
-            "benign_by_stratum": {name: rate.to_dict() for name, rate in self.benign_by_stratum.items()},
-            "accounts": self.accounts.to_dict(),
-            "exchanges": self.exchanges.to_dict(),
-            "grouping": asdict(self.grouping),
-        }
-
-
-def score(results: Path, labels: Path) -> Score:
+def score(results: Path, labels: Path, dataset: Path | None = None) -> Score:
     """Scores the folder of a scan (or of any detector that writes the three tables) against labels.parquet.
+
+    Beside the labels, scenarios.parquet and replacements.parquet are read where they are, and the folder `dataset`
+    is taken for the dataset. In the results folder, run.json or summary.json tell time and memory. Of exchanges
+    only counts are held in memory, so 28.8 million of them fit.
 
     Args:
         results: folder with campaigns.parquet, members.parquet and flagged.parquet.
         labels: labels.parquet of the simulation.
+        dataset: dataset folder, for the times of exchanges; None for `dataset` beside the labels, if there.
 
     Raises:
         UnreadableInputError: for a missing or broken table.
-        UsageError: for results of another dataset.
+        UsageError: for results or a dataset of other labels.
     """
-    truth = read_truth(labels)
-    return score_tables(read_reported(results, truth), truth)
+    folder = labels.parent
+    if dataset is None and (folder / "dataset" / "exchanges").is_dir():
+        dataset = folder / "dataset"
+    elif dataset is not None and not dataset.is_dir():
+        raise UnreadableInputError("there is no such folder", "Name a dataset folder.", file=dataset)
+    with opened_store() as store:
+        truth = read_truth(store, labels)
+        scenarios = read_scenarios(folder, truth.exchanges)
+        replacements = read_replacements(folder)
+        reported = read_reported(store, results, truth)
+        matches = _match(reported, truth)
+        verdicts = {c: [reported.flagged_at[name] for name in names] for c, names in matches.of.items()}
+        totals = dict(sorted(truth.exchanges.items()))
+        leaks = measure(store, totals, verdicts, dataset)
+    pairs = None if replacements is None else _relinked(replacements, reported, truth)
+    extras = {
+        campaign: _Extras(
+            (scenarios or {}).get(campaign, Scenario(campaign)),
+            leaks[campaign],
+            (pairs or {}).get(campaign, Rate(0, 0)),
+        )
+        for campaign in totals
+    }
+    members = {account for accounts in reported.members.values() for account in accounts}
+    spent = read_spent(results)
+    return Score(
+        tuple(_campaign(c, names, reported, truth, extras[c]) for c, names in matches.of.items()),
+        tuple(matches.false),
+        tuple(matches.fragments),
+        *_benign(members, truth),
+        Agreement.of(members, truth.members),
+        _all_exchanges(reported, truth),
+        _grouping(members, reported, truth),
+        matches.discoveries(reported, read_nominal(results)),
+        None if pairs is None else Rate.add(pairs.values()),
+        spent,
+        truth.n_exchanges,
+        len(truth.home),
+        _notes(scenarios is None, replacements, truth, leaks),
+    )
 
 
-def score_tables(reported: Reported, truth: Truth) -> Score:
-    """Scores tables that were read."""
-    matches: dict[str, list[str]] = {campaign: [] for campaign in sorted(truth.exchanges)}
-    false, fragments = [], []
+def _match(reported: Reported, truth: Truth) -> _Matches:
+    found = _Matches({campaign: [] for campaign in sorted(truth.exchanges)}, [], [])
     for name in sorted(reported.rung):
         nearest, precision, recall = _nearest(name, reported, truth)
         if nearest is None or precision < MATCH_PRECISION:
-            false.append(_unmatched(name, precision, reported, truth))
+            found.false.append(_unmatched(name, precision, reported, truth))
         elif recall < MATCH_RECALL:
-            fragments.append(_unmatched(name, precision, reported, truth))
+            found.fragments.append(_unmatched(name, precision, reported, truth))
         else:
-            matches[nearest].append(name)
-    members = {account for accounts in reported.members.values() for account in accounts}
-    flagged = {exchange for exchanges in reported.flagged.values() for exchange in exchanges}
-    return Score(
-        tuple(_campaign(campaign, names, reported, truth) for campaign, names in matches.items()),
-        tuple(false),
-        tuple(fragments),
-        *_benign(members, truth),
-        Agreement.of(members, truth.members),
-        Agreement.of(flagged, set(truth.campaign)),
-        _grouping(members, reported, truth),
-    )
+            found.of[nearest].append(name)
+    return found
 
 
 def _nearest(name: str, reported: Reported, truth: Truth) -> tuple[str | None, float, float]:
     """The true campaign that most of a reported one belongs to, with precision and recall."""
-    exchanges, accounts = reported.flagged[name], set(reported.members[name])
-    if exchanges:
-        hits = Counter(truth.campaign[e] for e in exchanges if e in truth.campaign)
-        size, totals = len(exchanges), {c: len(own) for c, own in truth.exchanges.items()}
+    flagged, accounts = reported.flagged[name], set(reported.members[name])
+    hits: Counter[str] = Counter()
+    if flagged:
+        for (campaign, _), n in flagged.items():
+            if campaign is not None:
+                hits[campaign] += n
+        size, totals = flagged.total(), dict(truth.exchanges)
     else:
-        hits = Counter({c: len(accounts & own) for c, own in truth.accounts.items() if accounts & own})
+        hits.update({c: len(accounts & own) for c, own in truth.accounts.items() if accounts & own})
         size, totals = len(accounts), {c: len(own) for c, own in truth.accounts.items()}
     if not hits:
         return None, 0.0, 0.0
@@ -168,9 +147,12 @@ def _nearest(name: str, reported: Reported, truth: Truth) -> tuple[str | None, f
     return nearest, hits[nearest] / size, hits[nearest] / totals[nearest]
 
 
-def _campaign(campaign: str, names: list[str], reported: Reported, truth: Truth) -> CampaignScore:
+def _campaign(
+    campaign: str, names: list[str], reported: Reported, truth: Truth, extras: _Extras
+) -> CampaignScore:
     members = {account for name in names for account in reported.members[name]}
-    flagged = {exchange for name in names for exchange in reported.flagged[name]}
+    hits = reported.hits(names, campaign)
+    flagged = sum(reported.flagged[name].total() for name in names)
     rungs = [reported.rung[name] for name in names]
     return CampaignScore(
         campaign,
@@ -178,15 +160,21 @@ def _campaign(campaign: str, names: list[str], reported: Reported, truth: Truth)
         max(rungs, key=lambda r: _RUNGS.index(r) if r in _RUNGS else -1) if rungs else None,
         tuple(names),
         Agreement.of(members, truth.accounts[campaign]),
-        Agreement.of(flagged, truth.exchanges[campaign]),
+        Agreement(Rate(hits, flagged), Rate(hits, truth.exchanges[campaign])),
+        extras.scenario,
+        extras.leakage,
+        extras.relinked,
     )
 
 
 def _unmatched(name: str, precision: float, reported: Reported, truth: Truth) -> Unmatched:
-    exchanges, accounts = reported.flagged[name], reported.members[name]
-    strata = Counter(truth.stratum[e] for e in exchanges) or Counter(truth.home[a] for a in accounts)
+    flagged, accounts = reported.flagged[name], reported.members[name]
+    strata: Counter[str] = Counter()
+    for (_, stratum), n in flagged.items():
+        strata[stratum] += n
+    strata = strata or Counter(truth.home[a] for a in accounts)
     stratum = most_common(strata) if strata else "nothing"
-    return Unmatched(name, reported.rung[name], len(accounts), len(exchanges), stratum, precision)
+    return Unmatched(name, reported.rung[name], len(accounts), flagged.total(), stratum, precision)
 
 
 def _benign(members: set[str], truth: Truth) -> tuple[Rate, dict[str, Rate]]:
@@ -195,6 +183,12 @@ def _benign(members: set[str], truth: Truth) -> tuple[Rate, dict[str, Rate]]:
     hit = Counter(truth.home[account] for account in innocent & members)
     rates = {stratum: Rate(hit[stratum], total[stratum]) for stratum in sorted(total)}
     return Rate(hit.total(), total.total()), rates
+
+
+def _all_exchanges(reported: Reported, truth: Truth) -> Agreement:
+    cells = [cell for flagged in reported.flagged.values() for cell in flagged.items()]
+    hits = sum(n for (campaign, _), n in cells if campaign is not None)
+    return Agreement(Rate(hits, sum(n for _, n in cells)), Rate(hits, truth.exchanges.total()))
 
 
 def _grouping(members: set[str], reported: Reported, truth: Truth) -> Grouping:
@@ -210,3 +204,52 @@ def _grouping(members: set[str], reported: Reported, truth: Truth) -> Grouping:
         {a: said.get(a, ("alone", a)) for a in items},
         {a: ("group", most_common(truth.shares[a])) if a in truth.shares else ("alone", a) for a in items},
     )
+
+
+def _relinked(replacements: Sequence[Replacement], reported: Reported, truth: Truth) -> dict[str, Rate]:
+    """Pairs of which both accounts have an exchange; nobody can link one that never asked for anything."""
+    within: dict[str, set[str]] = {}
+    for name, accounts in reported.members.items():
+        for account in accounts:
+            within.setdefault(account, set()).add(name)
+    hits, total = Counter[str](), Counter[str]()
+    for pair in replacements:
+        if _both_seen(pair, truth):
+            total[pair.campaign_id] += 1
+            common = within.get(pair.account_id, set()) & within.get(pair.replaces, set())
+            hits[pair.campaign_id] += bool(common)
+    return {campaign: Rate(hits[campaign], total[campaign]) for campaign in sorted(total)}
+
+
+def _both_seen(pair: Replacement, truth: Truth) -> bool:
+    return pair.account_id in truth.home and pair.replaces in truth.home
+
+
+def _notes(
+    nameless: bool,
+    replacements: Sequence[Replacement] | None,
+    truth: Truth,
+    leaks: Mapping[str, Leakage],
+) -> tuple[str, ...]:
+    """What could not be measured, and what counts in a way that a reader would not expect."""
+    notes = []
+    if nameless and truth.exchanges:
+        notes.append(
+            "No scenarios.parquet beside the labels: campaigns stand under their own names, without a price."
+        )
+    unseen = sum(not _both_seen(pair, truth) for pair in replacements or ())
+    if unseen:
+        notes.append(
+            "Relinking leaves out replacements of which one account has no exchange; "
+            "nobody could have linked them."
+        )
+    stopped = {leak.stopped for leak in leaks.values()}
+    if Stopped.AFTER_EVERYTHING in stopped:
+        notes.append(
+            "Verdicts without a time (flagged_at is null) come after everything: all exchanges are gone by then."
+        )
+    if Stopped.UNKNOWN in stopped:
+        notes.append(
+            "No dataset beside the labels: leakage before verdicts with a time is unknown (name it with --dataset)."
+        )
+    return tuple(notes)

@@ -129,8 +129,10 @@ def _read(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Value]) 
         parts["account"].append(batch["account"].to_numpy())
         parts["ts"].append(batch["ts"].to_numpy())
         exchanges += [batch["exchange_id"]] if exchange else []
-    empty = np.empty(0, np.uint64) if identical else np.empty((0, BINS), np.uint8)
-    found = {name: np.concatenate(part) if part else empty for name, part in parts.items()}
+    if not parts["ts"]:
+        none = np.empty(0, np.int64)
+        return _Shares(none, none, np.empty((0, BINS), np.uint8), None)
+    found = {name: np.concatenate(part) for name, part in parts.items()}
     times, accounts = found["ts"].astype(np.int64), found["account"].astype(np.int64)
     # Shares of one moment are ordered by account: rows come in any order, results must not depend on it.
     keys = (accounts, times, found["content"]) if identical else (accounts, times)

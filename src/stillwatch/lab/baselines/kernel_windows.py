@@ -47,7 +47,7 @@ PARAMETERS = (
     Parameter("null", "windows", choices=("windows", "draws"), meaning="what history's windows are"),
     Parameter("witness", 0.99, 0.5, 1, meaning="quantile of history that flagged prompts lie above"),
     Parameter("prompts", 3, 1, 1_000_000, meaning="such prompts that make an account a member"),
-    Parameter("frequencies", 128, 16, 4096, meaning="random Fourier frequencies of each bandwidth"),
+    Parameter("frequencies", 256, 16, 4096, meaning="random Fourier frequencies of each bandwidth"),
     Parameter("dimensions", DIMENSIONS, 64, 1024, meaning="of the text vectors, a multiple of 64"),
     Parameter("seed", 0, 0, 2**31, meaning="of the frequencies and draws"),
 )

@@ -59,19 +59,34 @@ def allocate(rng: np.random.Generator) -> dict[str, Blocks]:
 def _lengths(rng: np.random.Generator, shape: dict[str, dict[str, dict[str, float]]]) -> tuple[Ints, Ints]:
     """Holder and prefix length of each block: the holders' sizes, cut as holders of that size have them cut."""
     held = np.array(shape["holders"], np.float64)
-    expected: Floats = np.zeros((len(held), 33))
+    wanted: Floats = np.zeros((len(held), 33))  # addresses in blocks of each length
     classes = (np.log2(held) / 4).astype(np.int64)
     for name, spread in shape["prefixes"].items():
         share = np.zeros(33)
         share[[int(length) for length in spread]] = list(spread.values())
         chosen = classes == int(name)
-        expected[chosen] = held[chosen, None] * share / share.sum() / 2.0 ** (32 - np.arange(33))
-    count = np.floor(expected + rng.random(expected.shape)).astype(np.int64)
-    # Whoever drew nothing has one block, of the length that he has most of.
+        wanted[chosen] = held[chosen, None] * share / share.sum()
+    count = _whole_blocks(rng, held, wanted)
+    # Whoever got nothing has one block, of the length that he has most of.
     empty = count.sum(1) == 0
-    count[empty, expected[empty].argmax(1)] = 1
+    count[empty, wanted[empty].argmax(1)] = 1
     holder, length = np.nonzero(count)
     return np.repeat(holder, count[holder, length]), np.repeat(length, count[holder, length])
+
+
+def _whole_blocks(rng: np.random.Generator, held: Floats, wanted: Floats) -> Ints:
+    """Wanted addresses rounded at random to blocks, large ones first; the smaller ones make up for the rounding."""
+    count = np.zeros(wanted.shape, np.int64)
+    left = held.copy()
+    rest = np.cumsum(wanted[:, ::-1], axis=1)[:, ::-1]
+    for length in range(33):
+        scale = np.divide(
+            np.maximum(left, 0), rest[:, length], out=np.zeros(len(held)), where=rest[:, length] > 0
+        )
+        blocks = wanted[:, length] * scale / 2.0 ** (32 - length)
+        count[:, length] = np.floor(blocks + rng.random(len(held)))
+        left -= count[:, length] * 2.0 ** (32 - length)
+    return count
 
 
 def _filler(rng: np.random.Generator, room: int) -> tuple[Ints, Ints]:

@@ -213,11 +213,10 @@ class Catalogue:
         program, version = shelf.draw(count, rng)
         build = np.zeros(count, np.int64)
         draws = rng.random(count)
-        for number, each in enumerate(shelf.programs):
+        for number in np.unique(program).tolist():
             mine = program == number
-            build[mine] = np.searchsorted(
-                np.cumsum(_build_shares(len(self._builds(each.head))))[:-1], draws[mine]
-            )
+            shares = _build_shares(len(self._builds(shelf.programs[number].head)))
+            build[mine] = np.searchsorted(np.cumsum(shares)[:-1], draws[mine])
         return [program, version, build]
 
     def _shared(self, columns: Sequence[Ints], make: Callable[[tuple[int, ...]], Software]) -> list[Software]:

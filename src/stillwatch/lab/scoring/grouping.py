@@ -1,7 +1,7 @@
 """How well a partition of accounts agrees with the true one: B-cubed and pairs."""
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 
 
@@ -16,6 +16,9 @@ class Grouping:
         pair_precision: share of the pairs reported together that belong together.
         pair_recall: share of the pairs that belong together that are reported together.
         items: number of items.
+        pairs_both: pairs that are reported together and belong together.
+        pairs_reported: pairs that are reported together.
+        pairs_true: pairs that belong together.
 
     None where there is nothing to divide by.
     """
@@ -26,6 +29,9 @@ class Grouping:
     pair_precision: float | None
     pair_recall: float | None
     items: int
+    pairs_both: int = 0
+    pairs_reported: int = 0
+    pairs_true: int = 0
 
 
 def compare(reported: Mapping[str, Hashable], true: Mapping[str, Hashable]) -> Grouping:
@@ -43,16 +49,35 @@ def compare(reported: Mapping[str, Hashable], true: Mapping[str, Hashable]) -> G
     rows, columns = Counter(reported.values()), Counter(true.values())
     precision = sum(n * n / rows[r] for (r, _), n in cells.items()) / items
     recall = sum(n * n / columns[t] for (_, t), n in cells.items()) / items
-    both, said, real = _pairs(cells), _pairs(rows), _pairs(columns)
+    return _grouping(precision, recall, items, (_pairs(cells), _pairs(rows), _pairs(columns)))
+
+
+def pool(groupings: Iterable[Grouping]) -> Grouping:
+    """The grouping of several worlds taken as one: no item of one world belongs with an item of another.
+
+    B-cubed is a mean over items, so the pooled one is the mean weighted by items; pairs are added.
+    """
+    kept = [g for g in groupings if g.items]
+    items = sum(g.items for g in kept)
+    if not items:
+        return Grouping(None, None, None, None, None, 0)
+    precision = sum((g.b_cubed_precision or 0.0) * g.items for g in kept) / items
+    recall = sum((g.b_cubed_recall or 0.0) * g.items for g in kept) / items
+    pairs = (
+        sum(g.pairs_both for g in kept),
+        sum(g.pairs_reported for g in kept),
+        sum(g.pairs_true for g in kept),
+    )
+    return _grouping(precision, recall, items, pairs)
+
+
+def _grouping(precision: float, recall: float, items: int, pairs: tuple[int, int, int]) -> Grouping:
+    both, said, real = pairs
+    f1 = 2 * precision * recall / (precision + recall)
     return Grouping(
-        precision,
-        recall,
-        2 * precision * recall / (precision + recall),
-        both / said if said else None,
-        both / real if real else None,
-        items,
+        precision, recall, f1, both / said if said else None, both / real if real else None, items, *pairs
     )
 
 
-def _pairs(sizes: Counter[Hashable] | Counter[tuple[Hashable, Hashable]]) -> int:
-    return sum(n * (n - 1) // 2 for n in sizes.values())
+def _pairs(counts: Counter[Hashable] | Counter[tuple[Hashable, Hashable]]) -> int:
+    return sum(n * (n - 1) // 2 for n in counts.values())

@@ -1,6 +1,8 @@
 """Shares with exact intervals, and precision with recall."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from scipy.stats import beta
 
@@ -13,6 +15,17 @@ class Rate:
 
     hits: int
     total: int
+
+    @classmethod
+    def add(cls, rates: "Iterable[Rate]") -> "Rate":
+        """The rate over several groups that share nothing: hits and totals are added."""
+        rates = list(rates)
+        return cls(sum(rate.hits for rate in rates), sum(rate.total for rate in rates))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Rate":
+        """From `to_dict`; only hits and total are read."""
+        return cls(int(data["hits"]), int(data["total"]))
 
     @property
     def share(self) -> float | None:
@@ -62,6 +75,17 @@ class Agreement:
         """Of two sets of names."""
         hits = len(reported & true)
         return cls(Rate(hits, len(reported)), Rate(hits, len(true)))
+
+    @classmethod
+    def add(cls, agreements: "Iterable[Agreement]") -> "Agreement":
+        """Over several groups that share nothing."""
+        agreements = list(agreements)
+        return cls(Rate.add(a.precision for a in agreements), Rate.add(a.recall for a in agreements))
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Agreement":
+        """From `to_dict`."""
+        return cls(Rate.from_dict(data["precision"]), Rate.from_dict(data["recall"]))
 
     def to_dict(self) -> dict[str, dict[str, float | int | None]]:
         """For JSON."""

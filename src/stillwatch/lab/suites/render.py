@@ -20,15 +20,16 @@ _COLUMNS = (
     "reported in worlds without campaigns",
 )
 _SHORT = (
-    "detector",
     "found",
     "members",
     "exchanges",
     "precision",
-    "benign reported",
+    "benign",
+    "at most (95 %)",
     "false",
     "leakage",
     "without",
+    "failed",
 )
 _NONE = "-"
 _MEBI = 1 << 20
@@ -48,11 +49,12 @@ def to_tables(quality: Mapping[str, Any], times: Mapping[str, Any] | None = None
     """The same for a terminal, with what each detector took if `times` are given."""
     parts: list[Table] = []
     for world, rows in reversed(_by_world(quality)):
-        shown = Table(title=_title(world, rows), title_justify="left")
+        shown = Table(title=_title(world, rows).replace("`", ""), title_justify="left")
+        shown.add_column("detector", no_wrap=True)
         for column in _SHORT:
-            shown.add_column(column, justify="left" if column == "detector" else "right", overflow="fold")
+            shown.add_column(column, justify="right", overflow="fold")
         for row in rows:
-            shown.add_row(*_cells(row))
+            shown.add_row(row["detector"], *_short_cells(row))
         parts.append(shown)
     if times is not None:
         parts.append(_times(times))
@@ -80,25 +82,40 @@ def _count(number: int, word: str) -> str:
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
-    name = row["detector"] + (f" ({_count(row['failed'], 'run')} failed)" if row["failed"] else "")
-    quiet = f"{row['null_reports']}, {_of(row['null_benign'], 'accounts')}" if row["null_seeds"] else _NONE
-    leakage = _NONE if row["leakage"] is None else _percent(row["leakage"])
-    scored = row["campaigns"]["total"] > 0 or row["benign"]["total"] > 0
+    quiet = f"{row['null_reports']}, {row['null_benign']['hits']:,} accounts"
     return [
-        name,
+        row["detector"] + (f" ({_count(row['failed'], 'run')} failed)" if row["failed"] else ""),
         _with_interval(row["campaigns"]),
-        _percent(row["accounts_recall"]["share"]),
-        _percent(row["exchanges_recall"]["share"]),
-        _percent(row["exchanges_precision"]["share"]),
+        *_shares(row),
         _with_interval(row["benign"]),
-        str(row["false_campaigns"]) if scored else _NONE,
-        leakage,
+        str(row["false_campaigns"]) if row["benign"]["total"] else _NONE,
+        _percent(row["leakage"]),
         quiet if row["null_benign"]["total"] else _NONE,
     ]
 
 
-def _of(rate: Mapping[str, Any], words: str) -> str:
-    return f"{rate['hits']:,} {words}"
+def _short_cells(row: Mapping[str, Any]) -> list[str]:
+    return [
+        _fraction(row["campaigns"]),
+        *_shares(row),
+        _fraction(row["benign"]),
+        _percent(row["benign"]["high"]),
+        str(row["false_campaigns"]) if row["benign"]["total"] else _NONE,
+        _percent(row["leakage"]),
+        str(row["null_reports"]) if row["null_benign"]["total"] else _NONE,
+        str(row["failed"]),
+    ]
+
+
+def _shares(row: Mapping[str, Any]) -> list[str]:
+    return [
+        _percent(row[name]["share"])
+        for name in ("accounts_recall", "exchanges_recall", "exchanges_precision")
+    ]
+
+
+def _fraction(rate: Mapping[str, Any]) -> str:
+    return f"{rate['hits']:,}/{rate['total']:,}" if rate["total"] else _NONE
 
 
 def _with_interval(rate: Mapping[str, Any]) -> str:
@@ -110,12 +127,10 @@ def _with_interval(rate: Mapping[str, Any]) -> str:
 def _percent(share: float | None) -> str:
     if share is None:
         return _NONE
-    # A small rate keeps two digits; neither end is reached by rounding.
-    for digits in (1, 2, 3):
-        text = f"{share:.{digits}%}"
-        if share in (0, 1) or (float(text[:-1]) >= 10 ** (1 - digits) and float(text[:-1]) < 100):
-            break
-    return "0 %" if share == 0 else "100 %" if share == 1 else text.replace("%", " %")
+    if share in (0, 1):
+        return f"{share:.0%}".replace("%", " %")
+    edge = min(share, 1 - share)  # neither end is reached by rounding
+    return f"{100 * share:.{1 if edge >= 0.01 else 2 if edge >= 0.001 else 3}f} %"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -124,13 +124,12 @@ class Worker:
         command = [sys.executable, "-I", "-S", str(_MEASURED), str(cost)]
         try:
             self._call([*command, *detector.words(self._world / "dataset", out)], log)
-        except DetectorFailedError:
-            cost.unlink(missing_ok=True)
-            raise
-        out.with_name(f"{detector.name}.key").unlink(missing_ok=True)
-        if not out.is_dir():
-            raise DetectorFailedError("it ended without an error and wrote no results")
-        cost.replace(out / "run.json")
+            if not out.is_dir():
+                raise DetectorFailedError("it ended without an error and wrote no results")
+            cost.replace(out / "run.json")
+        finally:
+            for made in (cost, out.with_name(f"{detector.name}.key")):
+                made.unlink(missing_ok=True)
         return out
 
     def _call(self, command: list[str], log: Path) -> None:

@@ -24,7 +24,14 @@ _SECTIONS = {
 }
 KINDS = tuple(_SECTIONS)
 """Kinds of answers; Rows.answer holds places in it."""
-_DRAFTS = {"agentic_coding": "code", "coding": "code", "tool_use": "code", "judging": "plain"}
+_DRAFTS = {
+    "agentic_coding": "code",
+    "tool_use": "code",
+    "ci": "code",
+    "reasoning": "reasoning",
+    "rubric": "reasoning",
+    "data_analysis": "reasoning",
+}
 
 
 def kind(name: str) -> int:
@@ -44,10 +51,15 @@ class Answers:
             merged = {**people(), **shipped("answers")["shared"], **rules, "draft": several}
             self._sections[section] = book.scope(merged)
 
+        # Compiled now: answers are asked of a book that is already frozen.
+        self._sentences = np.array(
+            [self._sections[s].program("sentence") for s in _SECTIONS.values()], np.int32
+        )
+
     def programs(self) -> Places:
         """Program of one sentence of each kind, in the order of KINDS; render_until makes answers of it."""
-        return np.array([self._sections[s].program("sentence") for s in _SECTIONS.values()], np.int32)
+        return self._sentences
 
     def draft(self, capability: str) -> int:
         """Program of a draft answer, as requests for grading or for hidden reasoning quote it."""
-        return self._sections[_DRAFTS.get(capability, "reasoning")].program("draft")
+        return self._sections[_DRAFTS.get(capability, "plain")].program("draft")

@@ -2,128 +2,97 @@
 
 Real where real texts exist, the shipped grammar for the rest: people speak as one real author, conversation
 by conversation and each conversation once, until that author has no more; campaigns take templates and seeds
-of published data-making projects; a few honest customers take the same public templates.
+of published data-making projects, and honest customers take the same public templates.
 """
 
-import re
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from stillwatch.exchange.errors import UnreadableInputError
-from stillwatch.lab.texts.corpus import Agent, Library, Template
-from stillwatch.lab.texts.grammar import Dice, Grammar
-from stillwatch.lab.texts.templates import SLOT
-from stillwatch.lab.texts.writers import Product, Project, Writer
+from stillwatch.lab.texts import answers, public
+from stillwatch.lab.texts.authors import Authors, conversations, programmers
+from stillwatch.lab.texts.book import Book, Key, Ref
+from stillwatch.lab.texts.coding import sessions_of
+from stillwatch.lab.texts.grammar import Dice
+from stillwatch.lab.texts.library import Agent, Content, Library
+from stillwatch.lab.texts.product import Product, real_product
+from stillwatch.lab.texts.recipes import Recipes
+from stillwatch.lab.texts.templates import Template, slots
+from stillwatch.lab.texts.turns import Ints, Words, openings
+from stillwatch.lab.texts.vocabulary import shipped
 
-_HUMAN_CHAT_AUTHORS = 500
-_CAPABILITIES = {
-    "reasoning": ("reasoning_cot",),
-    "rubric": ("rubric_grading",),
-    "agentic_coding": ("agentic_coding", "coding"),
-    "tool_use": ("tool_use",),
-    "data_analysis": ("data_analysis",),
-    "rewriting": ("rewrite",),
-}
-_SEED_KINDS = {
-    "reasoning": ("math_question",),
-    "rubric": ("math_question", "roleplay", "seed_instruction"),
-    "agentic_coding": ("coding",),
-    "tool_use": ("tool_use", "tool_instruction"),
-    "data_analysis": ("math_question", "coding"),
-    "rewriting": ("customer_query", "roleplay"),
-}
-_USES = {
-    "translation": "translation",
-    "moderation": "moderation",
-    "extraction": "extraction",
-    "classification": "classification",
-    "summary": "writing",
-}
-_JUDGES = ("lm-sys/FastChat", "stanford-crfm/helm", "openai/evals", "explodinggradients/ragas")
-_NUMBER = re.compile(r"\d+")
-Row = dict[str, str | None]
-
-
-@dataclass
-class Author:
-    """A person who says what one real author said, then goes on with the shipped grammar."""
-
-    conversations: list[list[str]]
-    otherwise: Writer
-    rest: list[str] = field(default_factory=list)
-
-    def ask(self, dice: Dice) -> str:
-        """The first turn of the author's next conversation."""
-        if not self.conversations:
-            self.rest = []
-            return self.otherwise.ask(dice)
-        self.rest = self.conversations.pop(0)
-        return self.rest.pop(0)
-
-    def follow(self, dice: Dice) -> str:
-        """The next turn of the conversation."""
-        return self.rest.pop(0) if self.rest else self.otherwise.follow(dice)
-
-
-@dataclass(frozen=True)
-class RealProject(Project):
-    """A project whose developer's requests are partly those of one real programmer."""
-
-    said: list[str] = field(default_factory=list)
-
-    def ask(self, dice: Dice) -> str:
-        """A real request as long as there are any, in one of three cases."""
-        return self.said.pop(0) if self.said and dice.uniform() < 0.35 else super().ask(dice)
+_REAL_TASKS = 0.35
+_INTENTS = 12
+_COURSE = 40
+_MESSAGES = ("extraction", "classification", "judging", "generation", "support")
 
 
 class FolderLibrary(Library):
     """Writers and templates from a folder of corpora.
 
+    Real people are handed out in the order in which populations ask for them, and only once.
+
     Args:
         folder: has benign_prompts, bulk_templates, bulk_items, teacher_templates and teacher_seeds as
             Parquet.
         seed: of the world; which author speaks first differs between seeds.
+        book: where programs are compiled.
 
     Raises UnreadableInputError if a file is missing or cannot be read.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        super().__init__()
+    def __init__(self, folder: Path, seed: int, book: Book | None = None) -> None:
+        super().__init__(book)
         dice = Dice(np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 71]))))
-        prompts = _rows(folder, "benign_prompts", ["author_id", "conversation_id", "turn", "text", "kind"])
-        self._authors = _authors(prompts, dice)
-        self._programmers = _programmers(prompts, dice)
-        self._bulk = [
-            r for r in _rows(folder, "bulk_templates", ["source", "use", "system", "template"]) if _usable(r)
-        ]
-        self._items = _rows(folder, "bulk_items", ["source", "text", "label"])
-        teacher = _rows(folder, "teacher_templates", ["capability", "system", "template"])
-        self._teacher = [r for r in teacher if _usable(r)]
-        self._seeds: dict[str, list[str]] = defaultdict(list)
-        for row in _rows(folder, "teacher_seeds", ["kind", "text"]):
-            if 15 <= len(str(row["text"])) <= 1500:
-                self._seeds[str(row["kind"])].append(str(row["text"]))
+        said = public.rows(folder, "benign_prompts", ("author_id", "conversation_id", "turn", "text", "kind"))
+        self._authors = Authors(self.book, conversations(said, dice))
+        self._programmers = Authors(self.book, programmers(said, dice))
+        self._titles = self._real_titles()
+        templates = public.rows(folder, "bulk_templates", ("source", "use", "system", "template"))
+        self._templates = [row for row in templates if public.usable(row)]
+        items = public.rows(folder, "bulk_items", ("source", "text", "label"))
+        self._items = [row for row in items if row["text"]]
+        teacher = public.rows(folder, "teacher_templates", ("capability", "system", "template"))
+        self._teacher = [row for row in teacher if public.usable(row)]
+        self._seed_texts = public.seeds(folder)
 
-    def person(self, dice: Dice) -> Writer:
-        """A real author as long as one is left, else a person of the shipped grammar."""
-        otherwise = super().person(dice)
-        return Author(self._authors.pop(), otherwise) if self._authors else otherwise
+    def chat(
+        self, person: Ints, session: Ints, turn: Ints, seeds: Words, rng: np.random.Generator
+    ) -> Recipes:
+        """As Library.chat; as many people as there are real authors left say what one of them said."""
+        recipes = super().chat(person, session, turn, seeds, rng)
+        within = np.arange(len(session)) - openings(session)
+        number, found = self._authors.spoken(person, sessions_of(person, session), within, len(seeds), rng)
+        return self._authors.put(recipes, number, found)
 
-    def project(self, dice: Dice) -> Project:
-        """A project of the shipped grammar; the first ones also speak as a real programmer."""
-        project = super().project(dice)
-        return RealProject(project.grammar, self._programmers.pop()) if self._programmers else project
+    def coding(
+        self, person: Ints, session: Ints, turn: Ints, seeds: Words, rng: np.random.Generator
+    ) -> tuple[Recipes, Ints]:
+        """As Library.coding; some developers' first requests of a session are those of a real programmer."""
+        recipes, kinds = super().coding(person, session, turn, seeds, rng)
+        opened = openings(session)
+        first = opened == np.arange(len(session))
+        chosen = np.flatnonzero(first & (rng.random(len(session)) < _REAL_TASKS))
+        order = sessions_of(person[chosen], session[chosen])
+        zeros = np.zeros(len(chosen), np.int64)
+        number, found = self._programmers.spoken(person[chosen], order, zeros, len(seeds), rng)
+        real = np.full(len(session), -1)
+        real[chosen[found]] = number[found]
+        recipes = self._programmers.put(recipes, real, real >= 0)
+        # The agent's title quotes the real request; a title comes right after it.
+        titled = np.flatnonzero((real[opened] >= 0) & (kinds == answers.kind("short")))
+        program, item = recipes.program.copy(), recipes.item.copy()
+        program[titled] = self._titles
+        item[titled] = real[opened[titled]].astype(np.uint64)
+        return Recipes(program, recipes.writer, item, recipes.draw), kinds
 
     def agent(self, number: int, dice: Dice) -> Agent:
         """A published agent's long system prompt, in three versions."""
         agent = super().agent(number, dice)
-        bodies = sorted({_body(r) for r in self._bulk if r["use"] == "agent" and len(_body(r)) > 600})
+        bodies = sorted(
+            {b for r in self._templates if r["use"] == "agent" and len(b := public.body(r)) > 600}
+        )
         if not bodies:
             return agent
         body = bodies[(number * 7 + dice.integer(0, 6)) % len(bodies)]
@@ -131,137 +100,75 @@ class FolderLibrary(Library):
         return Agent(agent.name, tuple(f"{body}\n\n{ending}" for ending in endings))
 
     def product(self, dice: Dice) -> Product:
-        """In one of two cases a bank whose customers ask real questions, of six intents at a time."""
+        """In one of two cases a bank whose customers ask real questions, of twelve intents."""
         product = super().product(dice)
-        by_label = defaultdict(list)
+        by_intent = defaultdict(list)
         for row in self._items:
-            if "banking77" in str(row["source"]) and "{" not in str(row["text"]):
-                by_label[str(row["label"])].append(str(row["text"]))
-        if not by_label or dice.uniform() < 0.5:
+            if "banking77" in row["source"]:
+                by_intent[row["label"]].append(row["text"])
+        if not by_intent or dice.uniform() < 0.5:
             return product
-        intents = [by_label[label] for label in dice.sample(sorted(by_label), 12)]
-        asks = [text for intent in intents for text in intent]
-        return replace(
-            product, grammar=product.grammar.with_rules({"ask": asks, "popular": [i[0] for i in intents]})
+        intents = [by_intent[label] for label in dice.sample(sorted(by_intent), _INTENTS)]
+        return real_product(
+            self.book, product, [text for intent in intents for text in intent], [i[0] for i in intents]
         )
 
-    def benchmark_items(self, count: int, dice: Dice) -> list[str]:
-        """Items of one public set that is large enough."""
-        by_source = defaultdict(set)
-        for row in self._items:
-            by_source[str(row["source"])].add(str(row["text"]))
-        large = [sorted(by_source[s]) for s in sorted(by_source) if len(by_source[s]) >= count]
-        return dice.sample(dice.pick(large), count) if large else super().benchmark_items(count, dice)
+    def teacher(self, capability: str, dice: Dice, language: str = "en", wording: str = "fixed") -> Template:
+        """A published template of this capability with published seeds.
 
-    def benchmark_format(self, dice: Dice) -> Template:
-        """A published harness's format with one slot."""
-        forms = [r for r in self._bulk if r["use"] == "benchmark" and len(_slots(r)) == 1]
-        if not forms:
-            return super().benchmark_format(dice)
-        row = dice.pick(forms)
-        return Template.of(str(row["template"]), "short", row["system"])
-
-    def homework(self, count: int, dice: Dice) -> list[str]:
-        """Items of public school mathematics or programming sets."""
-        texts = [
-            str(r["text"])
-            for r in self._items
-            if "grade-school" in str(r["source"]) or "human-eval" in str(r["source"])
-        ]
-        return dice.sample(texts, count) if len(texts) >= count else super().homework(count, dice)
-
-    def teacher(self, capability: str, dice: Dice) -> Template:
-        """A published template of this capability; its other slots are filled with drafts."""
-        rows = [r for r in self._teacher if r["capability"] in _CAPABILITIES[capability]]
-        if not rows:
-            return super().teacher(capability, dice)
+        Wordings by exchange, and languages other than English, are those of the shipped grammar: no project
+        publishes either; contents of the former are published seeds all the same.
+        """
+        rows = [row for row in self._teacher if row["capability"] in public.CAPABILITIES[capability]]
+        if not rows or language != "en" or wording != "fixed":
+            return super().teacher(capability, dice, language, wording)
         row = dice.pick(rows)
-        return Template.of(str(row["template"]), capability, row["system"], _SEED_KINDS[capability])
-
-    def seeds(self, template: Template, count: int, dice: Dice) -> list[str]:
-        """`count` different seeds; where the corpus has fewer, some are varied."""
-        stock = sorted({text for kind in template.seeds for text in self._seeds.get(kind, [])})
-        if not stock:
-            return super().seeds(template, count, dice)
-        found = dict.fromkeys(dice.sample(stock, count))
-        while len(found) < count:
-            found[_varied(dice.pick(stock), dice.pick(stock), dice)] = None
-        return list(found)
+        content = self._content_of(capability, language)
+        return self._filled(capability, row["template"], row["system"] or None, content)
 
     def bulk(self, use: str, dice: Dice) -> Template:
         """A published template of this use; judges are those of evaluation projects."""
-        if use == "judging":
-            rows = [r for r in self._bulk if str(r["source"]).startswith(_JUDGES) and len(_slots(r)) >= 2]
-        else:
-            rows = [r for r in self._bulk if r["use"] == _USES.get(use)]
+        rows = [row for row in self._templates if public.serves(row, use)]
         if not rows:
             return super().bulk(use, dice)
         row = dice.pick(rows)
-        return Template.of(str(row["template"]), use, row["system"])
+        return self._filled(use, row["template"], row["system"] or None, self._bulk_content(use))
 
-    def bulk_content(self, use: str) -> Grammar:
-        """Real customer messages where the template takes messages, else the shipped texts."""
-        grammar = super().bulk_content(use)
-        messages = [
-            str(r["text"])
-            for r in self._items
-            if "banking77" in str(r["source"]) and "{" not in str(r["text"])
+    def benchmark(self, dice: Dice) -> list[Template]:
+        """Formats of published harnesses with one slot, over one public set."""
+        forms = [
+            row for row in self._templates if row["use"] == "benchmark" and len(slots(row["template"])) == 1
         ]
-        if use in ("extraction", "classification", "judging", "generation") and messages:
-            return grammar.with_rules({"content": messages})
-        return grammar
+        by_source: dict[str, dict[str, None]] = defaultdict(dict)
+        for row in self._items:
+            by_source[row["source"]][row["text"]] = None
+        sets = [sorted(by_source[source]) for source in sorted(by_source) if len(by_source[source]) >= 500]
+        if not forms or not sets:
+            return super().benchmark(dice)
+        content = self._stock(dice.pick(sets))
+        return self._forms([row["template"] for row in dice.sample(forms, 5)], "short", content, dice)
 
+    def _course(self, dice: Dice) -> Content:
+        """In two of three cases public school mathematics or programming sets."""
+        name = dice.pick(("grade-school", "human-eval", ""))
+        texts = [row["text"] for row in self._items if name and name in row["source"]]
+        return self._stock(texts) if len(texts) >= _COURSE else super()._course(dice)
 
-def _rows(folder: Path, name: str, columns: Sequence[str]) -> list[Row]:
-    path = folder / f"{name}.parquet"
-    try:
-        rows: list[Row] = pq.read_table(path, columns=list(columns)).to_pylist()
-    except (OSError, pa.ArrowException) as error:
-        remedy = "Give --corpora a folder with the five files that docs/laboratory.md names, or leave it out."
-        raise UnreadableInputError(f"cannot read the corpus: {error}", remedy, file=path) from error
-    return rows
+    def _content_of(self, capability: str, language: str) -> Content:
+        texts = sorted(
+            {text for kind in public.SEED_KINDS[capability] for text in self._seed_texts.get(kind, [])}
+        )
+        if language != "en" or not texts:
+            return super()._content_of(capability, language)
+        return self._stock(texts)
 
+    def _bulk_content(self, use: str) -> Content:
+        messages = [row["text"] for row in self._items if "banking77" in row["source"]]
+        return self._stock(messages) if use in _MESSAGES and messages else super()._bulk_content(use)
 
-def _slots(row: Row) -> set[str]:
-    return {m.group(1) for m in SLOT.finditer(str(row["template"])) if m.group(1)}
+    def _stock(self, texts: list[str]) -> Content:
+        return Content(self.book.literals(texts), len(texts))
 
-
-def _usable(row: Row) -> bool:
-    return bool(row["template"]) and 1 <= len(_slots(row)) <= 4 and len(str(row["template"])) <= 6000
-
-
-def _body(row: Row) -> str:
-    return SLOT.sub(
-        lambda m: "the workspace" if m.group(1) else m.group(0), str(row["system"] or row["template"])
-    )
-
-
-def _authors(prompts: list[Row], dice: Dice) -> list[list[list[str]]]:
-    """Conversations by author, authors shuffled; of people talking to people only some."""
-    told: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    human: dict[str, bool] = {}
-    # The order of the file is the order of the turns; some sources have no conversation or author.
-    for number, row in enumerate(prompts):
-        if row["kind"] == "coding" or not row["text"]:
-            continue
-        author = str(row["author_id"] or f"unknown {number}")
-        told[author][str(row["conversation_id"] or number)].append(str(row["text"]))
-        human[author] = row["kind"] == "human_chat"
-    users = [a for a in sorted(told) if not human[a]]
-    chatters = dice.sample([a for a in sorted(told) if human[a]], _HUMAN_CHAT_AUTHORS)
-    return [list(told[a].values()) for a in dice.sample([*users, *chatters], len(users) + len(chatters))]
-
-
-def _programmers(prompts: list[Row], dice: Dice) -> list[list[str]]:
-    said: dict[str, list[str]] = defaultdict(list)
-    for row in prompts:
-        if row["kind"] == "coding" and row["author_id"] and row["text"]:
-            said[str(row["author_id"])].append(str(row["text"]))
-    return [said[a] for a in dice.sample(sorted(said), len(said))]
-
-
-def _varied(text: str, other: str, dice: Dice) -> str:
-    """A seed with other numbers, or with a second part if it has none, as pipelines evolve seeds."""
-    if _NUMBER.search(text):
-        return _NUMBER.sub(lambda m: str(dice.integer(1, 3 * int(m.group(0)[:6]) + 9)), text)
-    return f"{text}\n\nThen: {other}"
+    def _real_titles(self) -> int:
+        message = Ref(self._programmers.stock, Key.INDEX)
+        return self.book.template(shipped("coding")["task"]["title"][0], {"message": message})

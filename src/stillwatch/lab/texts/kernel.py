@@ -43,7 +43,7 @@ def _below(z: Any, bound: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _decimal(value: int, width: int, out: Any, at: int) -> int:
+def _decimal(value: Any, width: Any, out: Any, at: Any) -> Any:
     """Writes a number of at least `width` digits; returns the end. The caller has left room."""
     size = 1
     rest = value // 10
@@ -58,7 +58,7 @@ def _decimal(value: int, width: int, out: Any, at: int) -> int:
 
 
 @njit(nogil=True, cache=True)
-def _date(days: int, out: Any, at: int) -> int:
+def _date(days: Any, out: Any, at: Any) -> Any:
     """Writes days since 1970-01-01 as a date (civil from days, Hinnant, "chrono-compatible algorithms")."""
     shifted = days + 719468
     era = shifted // 146097
@@ -81,8 +81,9 @@ def _is_digit(byte: Any) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _other_digits(text: Any, start: int, size: int, seed: Any, out: Any, at: int) -> int:
+def _other_digits(text: Any, span: Any, seed: Any, out: Any, at: Any) -> Any:
     """Copies a text with every digit replaced by another one; no number begins with a new zero."""
+    start, size = span
     state = uint64(seed)
     inside = False
     for place in range(start, start + size):
@@ -107,9 +108,23 @@ def _other_digits(text: Any, start: int, size: int, seed: Any, out: Any, at: int
     return at
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _copy(text: Any, start: Any, size: Any, out: Any, at: Any) -> Any:
+    """Copies bytes; returns the end. Unsigned places spare the test for negative ones."""
+    source, target = np.uint64(start), np.uint64(at)
+    for place in range(np.uint64(size)):
+        out[target + place] = text[source + place]
+    return at + size
+
+
 @njit(nogil=True, cache=True)
-def _stock(book: Any, rule: int, number: int, seed: Any, around: int, out: Any, at: int) -> int:
-    """Writes text `number` of a finite stock; after the first round an evolved one. FULL without room."""
+def _stock(book: Any, rule: Any, key: Any, out: Any, at: Any) -> Any:
+    """Writes one text of a finite stock; FULL without room.
+
+    `key` is the place in the order of the stock, how often the stock was exhausted before, and a seed. Texts
+    of a later round are evolved: other digits where there are enough, else a second text of the stock.
+    """
+    number, around, seed = key
     text, ops = book.text, book.ops
     first, count = book.rule_first[rule], book.rule_count[rule]
     op = book.alternative_first[first + number]
@@ -117,56 +132,67 @@ def _stock(book: Any, rule: int, number: int, seed: Any, around: int, out: Any, 
     if at + size > len(out):
         return FULL
     if around == 0:
-        for place in range(size):
-            out[at + place] = text[start + place]
-        return at + size
+        return _copy(text, start, size, out, at)
     digits = 0
     for place in range(start, start + size):
         digits += 1 if _is_digit(text[place]) else 0
     if digits >= EVOLVABLE or count == 1:
-        return _other_digits(text, start, size, seed, out, at)
+        return _other_digits(text, (start, size), seed, out, at)
     other = book.alternative_first[first + (number + 1 + (around - 1) % (count - 1)) % count]
-    extra = ops[other, 2]
-    if at + size + len(_THEN) + extra > len(out):
+    if at + size + len(_THEN) + ops[other, 2] > len(out):
         return FULL
-    for place in range(size):
-        out[at + place] = text[start + place]
-    at += size
-    for place in range(len(_THEN)):
-        out[at + place] = _THEN[place]
-    at += len(_THEN)
-    for place in range(extra):
-        out[at + place] = text[ops[other, 1] + place]
-    return at + extra
+    at = _copy(text, start, size, out, at)
+    at = _copy(_THEN, 0, len(_THEN), out, at)
+    return _copy(text, ops[other, 1], ops[other, 2], out, at)
 
 
 @njit(nogil=True, cache=True, inline="always")
 def _untidy(last: Any, byte: Any) -> Any:
     """1 where a literal's first byte is left out after the byte before it: '??', '.?', '?.', two spaces."""
-    doubled = (
-        (byte == 63 and (last == 63 or last == 46))
-        or (byte == 46 and last == 63)
-        or (byte == 32 and last == 32)
-    )
+    doubled = (byte == 63 and last in (46, 63)) or (byte == 46 and last == 63) or (byte == 32 and last == 32)
     return np.int64(1) if doubled else np.int64(0)
 
 
+@njit(nogil=True, cache=True, inline="always")
+def _seeds(op: Any, salt: Any, source: Any, state: Any, base: Any) -> Any:
+    """Counter and base of a sub-derivation, and the counter of the level that it is in."""
+    writer, item = source
+    kind, size, most = op
+    if kind == FLOW:
+        return state, base, state
+    if kind == KEEP:
+        return combine(base, salt), base, state
+    if kind == OWN:
+        seed = combine(writer, salt)
+        if most > size:
+            size += _below(_finish(seed), most - size + 1)
+        place = 0
+        if size > 1:
+            state = state + uint64(_STEP)
+            place = _below(_finish(state), size)
+        seed = combine(seed, uint64(place))
+    elif kind == ITEM:
+        seed = combine(combine(item, writer), salt)
+    else:
+        seed = combine(item, salt)
+    return seed, seed, state
+
+
 @njit(nogil=True, cache=True)
-def _expand(book: Any, program: int, key: Any, seed: Any, stack: Any, out: Any, at: int) -> int:
+def _expand(book: Any, program: Any, source: Any, stack: Any, out: Any, at: Any) -> Any:  # noqa: PLR0912, PLR0915 - one loop, no call per step
     """Writes one text at `at`; returns its end, or FULL if the buffer is too short.
 
     Args:
         book: a Frozen.
         program: rule.
-        key: writer and item.
-        seed: counter of the text, and base of what is kept within it.
+        source: writer, item, counter of the text, base of what is kept within it, and which alternative (-1
+            to draw it).
         stack: uint64 [DEPTH, 5]: next operation, end of the operations, counter and base of the level
             outside, and whether the counter goes on after the level instead.
         out: uint8 buffer.
         at: where to write.
     """
-    writer, item = key
-    state, base = seed
+    writer, item, state, base, chosen = source
     text, ops, salts = book.text, book.ops, book.rule_salt
     rule_first, rule_count, alternative_first = book.rule_first, book.rule_count, book.alternative_first
     room = len(out) - 24  # a number or a date always fits
@@ -174,7 +200,9 @@ def _expand(book: Any, program: int, key: Any, seed: Any, stack: Any, out: Any, 
     capital = -1
     level = 0
     state = state + uint64(_STEP)
-    chosen = rule_first[program] + _below(_finish(state), rule_count[program])
+    if chosen < 0:
+        chosen = _below(_finish(state), rule_count[program])
+    chosen += rule_first[program]
     op, end = alternative_first[chosen], alternative_first[chosen + 1]
     while True:
         if op == end:
@@ -186,105 +214,79 @@ def _expand(book: Any, program: int, key: Any, seed: Any, stack: Any, out: Any, 
                 state = stack[level, 2]
             base = stack[level, 3]
             continue
-        kind = ops[op, 0] & 15
-        if kind == LITERAL:
-            start, size = ops[op, 1], ops[op, 2]
-            if at + size > room:
-                return FULL
-            if ops[op, 0] & TIDY and at > begin:
-                skip = _untidy(out[at - 1], text[start])
-                start += skip
-                size -= skip
-            for place in range(size):
-                out[at + place] = text[start + place]
-            if capital == at and size > 0:
-                if 97 <= out[at] <= 122:
-                    out[at] -= 32
-                capital = -1
-            at += size
-            op += 1
-            continue
         if at > room:
             return FULL
+        code, first = ops[op, 0], ops[op, 1]
+        this = op
+        op += 1
+        kind = code & 15
+        if kind == LITERAL:
+            size = ops[this, 2]
+            if at + size > room:
+                return FULL
+            if code & TIDY and at > begin:
+                skip = _untidy(out[at - 1], text[first])
+                first += skip
+                size -= skip
+            start = at
+            at = _copy(text, first, size, out, at)
+            if capital == start and size > 0:
+                capital = -1
+                if 97 <= out[start] <= 122:
+                    out[start] -= 32
+            continue
         if kind == NUMBER:
             state = state + uint64(_STEP)
-            value = ops[op, 1] + _below(_finish(state), ops[op, 2] - ops[op, 1] + 1)
-            at = _decimal(value, 1, out, at)
-            op += 1
+            at = _decimal(first + _below(_finish(state), ops[this, 2] - first + 1), 1, out, at)
             continue
         if kind == DATE:
             at = _date(np.int64(item // uint64(24)), out, at)
-            op += 1
             continue
         if kind == HOUR:
             at = _decimal(np.int64(item % uint64(24)), 2, out, at)
-            op += 1
             continue
-        rule = ops[op, 1]
-        count = rule_count[rule]
-        if ops[op, 0] & CAPITAL:
+        count = rule_count[first]
+        if code & CAPITAL:
             capital = at
-        if (kind == ITEM or kind == INDEX) and book.rule_stock[rule]:
-            shift = uint64(0) if kind == INDEX else combine(writer, salts[rule]) % uint64(count)
+        if (kind == ITEM or kind == INDEX) and book.rule_stock[first]:  # noqa: PLR1714, SIM109 - numba has no such tuple
+            shift = uint64(0) if kind == INDEX else combine(writer, salts[first]) % uint64(count)
             number = np.int64((item % uint64(count) + shift) % uint64(count))
-            around = np.int64(item // uint64(count))
-            seed = combine(combine(item, writer), salts[rule])
-            at = _stock(book, rule, number, seed, around, out, at)
+            seed = combine(combine(item, writer), salts[first])
+            at = _stock(book, first, (number, np.int64(item // uint64(count)), seed), out, at)
             if at == FULL:
                 return FULL
-            op += 1
             continue
-        inner, inner_base = state, base
-        if kind == OWN:
-            seed = combine(writer, salts[rule])
-            size = ops[op, 2]
-            if ops[op, 3] > size:
-                size += _below(_finish(seed), ops[op, 3] - size + 1)
-            place = 0
-            if size > 1:
-                state = state + uint64(_STEP)
-                place = _below(_finish(state), size)
-            inner = combine(seed, uint64(place))
-            inner_base = inner
-        elif kind == KEEP:
-            inner = combine(base, salts[rule])
-        elif kind == ITEM:
-            inner = combine(combine(item, writer), salts[rule])
-            inner_base = inner
-        elif kind == QUOTE or kind == INDEX:
-            inner = combine(item, salts[rule])
-            inner_base = inner
+        inner, inner_base, state = _seeds(
+            (kind, ops[this, 2], ops[this, 3]), salts[first], (writer, item), state, base
+        )
         inner = inner + uint64(_STEP)
-        chosen = rule_first[rule] + _below(_finish(inner), count)
-        op += 1
-        first, last_op = alternative_first[chosen], alternative_first[chosen + 1]
+        chosen = rule_first[first] + _below(_finish(inner), count)
         if kind == FLOW:
             state = inner
-        if first == last_op:
+        down, last = alternative_first[chosen], alternative_first[chosen + 1]
+        if down == last:
             continue
-        if last_op - first == 1 and capital != at and ops[first, 0] == (LITERAL | TIDY):
+        if last - down == 1 and capital != at and ops[down, 0] == (LITERAL | TIDY):
             # Most rules are lists of words: no level is needed to write one.
-            start, size = ops[first, 1], ops[first, 2]
+            start, size = ops[down, 1], ops[down, 2]
             if at + size > room:
                 return FULL
             if at > begin:
                 skip = _untidy(out[at - 1], text[start])
                 start += skip
                 size -= skip
-            for place in range(size):
-                out[at + place] = text[start + place]
-            at += size
+            at = _copy(text, start, size, out, at)
             continue
         stack[level, 0], stack[level, 1] = uint64(op), uint64(end)
         stack[level, 2], stack[level, 3] = state, base
         stack[level, 4] = uint64(1) if kind == FLOW else uint64(0)
         level += 1
-        op, end = first, last_op
+        op, end = down, last
         state, base = inner, inner_base
 
 
 @njit(nogil=True, cache=True)
-def expand(book: Any, recipes: Any, first: int, out: Any, offsets: Any) -> int:
+def expand(book: Any, recipes: Any, first: Any, out: Any, offsets: Any) -> Any:
     """Writes texts from row `first` on, after the byte offsets[first]; returns the row that found no room.
 
     Args:
@@ -299,7 +301,7 @@ def expand(book: Any, recipes: Any, first: int, out: Any, offsets: Any) -> int:
     at = np.int64(offsets[first])
     for row in range(first, len(program)):
         seed = combine(draw[row], book.rule_salt[program[row]])
-        at = _expand(book, program[row], (writer[row], item[row]), (seed, seed), stack, out, at)
+        at = _expand(book, program[row], (writer[row], item[row], seed, seed, np.int64(-1)), stack, out, at)
         if at == FULL:
             return row
         offsets[row + 1] = at
@@ -307,10 +309,25 @@ def expand(book: Any, recipes: Any, first: int, out: Any, offsets: Any) -> int:
 
 
 @njit(nogil=True, cache=True)
-def repeat(book: Any, sentences: Any, first: int, out: Any, offsets: Any) -> int:
+def _tour(base: Any, count: Any) -> Any:
+    """A drawn start and a stride without a common divisor: a tour of 0..count-1 that visits each once."""
+    start = _below(_finish(base + uint64(_STEP)), count)
+    stride = 1 + _below(_finish(base + uint64(2) * uint64(_STEP)), count)
+    while True:
+        a, b = stride, count
+        while b:
+            a, b = b, a % b
+        if a == 1:
+            return start, stride
+        stride += 1
+
+
+@njit(nogil=True, cache=True)
+def repeat(book: Any, sentences: Any, first: Any, out: Any, offsets: Any) -> Any:
     """Like `expand`, but each text is as many sentences of its program as its length needs, at least one.
 
-    `sentences` are program, draw and length in bytes. What is kept is kept through all sentences of a text.
+    `sentences` are program, draw and length in bytes. What is kept is kept through all sentences of a text,
+    and no alternative of the program comes again before all have been used.
     """
     program, draw, length = sentences
     stack = np.zeros((DEPTH, 5), np.uint64)
@@ -318,17 +335,20 @@ def repeat(book: Any, sentences: Any, first: int, out: Any, offsets: Any) -> int
     for row in range(first, len(program)):
         begin = at
         base = combine(draw[row], book.rule_salt[program[row]])
-        number = uint64(0)
+        count = book.rule_count[program[row]]
+        first_of, stride = _tour(base, count)
+        number = 0
         while number == 0 or at - begin < length[row]:
             if number > 0:
                 if at >= len(out):
                     return row
                 out[at] = 32
                 at += 1
-            seed = combine(base, number)
-            at = _expand(book, program[row], (base, number), (seed, base), stack, out, at)
+            seed = combine(base, uint64(number))
+            chosen = np.int64((first_of + number * stride) % count)
+            at = _expand(book, program[row], (base, uint64(number), seed, base, chosen), stack, out, at)
             if at == FULL:
                 return row
-            number += uint64(1)
+            number += 1
         offsets[row + 1] = at
     return len(program)

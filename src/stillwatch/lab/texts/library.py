@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from stillwatch.lab.texts import answers
 from stillwatch.lab.texts.answers import Answers
 from stillwatch.lab.texts.book import Book, Key, Ref
 from stillwatch.lab.texts.chatting import Chat
@@ -24,7 +23,6 @@ from stillwatch.lab.texts.vocabulary import Rules, people, shipped, texts
 PROBLEMS = ("maths", "logic", "science", "code", "tools", "data")
 LANGUAGES = ("en", "de", "fr", "es", "zh")
 CAPABILITIES = ("reasoning", "rubric", "agentic_coding", "tool_use", "data_analysis", "rewriting")
-_FORMS = 10
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ class Library:
             raise ValueError(f"language {language!r} or wording {wording!r} is unknown")
         rules = _worded(capability, language)
         content = self._content_of(capability, language)
-        draft = Ref(self._answers.draft(capability))
+        draft = self._draft(capability, language)
         fill = {"task": content.ref, "answer": draft, "draft": draft}
         grammar = Grammar.of(people(), rules)
         system = grammar.text("system", dice) or None
@@ -170,8 +168,7 @@ class Library:
 
     def homework(self, dice: Dice) -> list[Template]:
         """The ways in which students put the exercises of one course; most paste them word for word."""
-        content = Content(self._problems[dice.pick(("maths", "science", "code", "data"))])
-        return self._forms(shipped("bulk")["homework"]["forms"], "reasoning", content, dice)
+        return self._forms(shipped("bulk")["homework"]["forms"], "reasoning", self._course(dice), dice)
 
     def homework_follow(self) -> Template:
         """What students ask next, whatever the exercise was."""
@@ -182,13 +179,21 @@ class Library:
         """int32: program of one sentence of each of answers.KINDS, for render_until."""
         return self._answers.programs()
 
+    def _draft(self, capability: str, language: str) -> Ref:
+        if language != "en" and capability in _spoken(language):
+            return Ref(self.book.scope(_spoken(language)["drafts"]).program("draft"))
+        return Ref(self._answers.draft(capability))
+
+    def _course(self, dice: Dice) -> Content:
+        return Content(self._problems[dice.pick(("maths", "science", "code", "data"))])
+
     def _complaints(self) -> list[str]:
         """Whatever the customers of all products ask, each with the vocabulary of `texts`."""
         return [text for product in self._products for text in product["ask"]]
 
     def _content_of(self, capability: str, language: str) -> Content:
-        if language != "en" and capability in shipped("languages")[language]:
-            return Content(self.book.scope(shipped("languages")[language]["problems"]).program("item"))
+        if language != "en" and capability in _spoken(language):
+            return Content(self.book.scope(_spoken(language)["problems"]).program("item"))
         return self._seeds(shipped("teacher")[capability]["seeds"])
 
     def _seeds(self, sections: Sequence[str]) -> Content:
@@ -222,8 +227,9 @@ class Library:
     def _filled(self, use: str, text: str, system: str | None, content: Content, salt: int = 0) -> Template:
         """The content in the main slot, drafts and the like in the others."""
         main = main_slot(text)
-        fill = {name: Ref(self._answers.draft("judging")) for name in slots(text)}
-        fill |= {"date": Ref(self.book.date), "hour": Ref(self.book.hour)}
+        fill = {name: Ref(self._answers.draft(use)) for name in slots(text)}
+        if use == "cron":
+            fill |= {"date": Ref(self.book.date), "hour": Ref(self.book.hour)}
         if main:
             fill[main] = content.ref
         if "own" in slots(text):
@@ -237,12 +243,12 @@ class Library:
 
 def _worded(capability: str, language: str) -> Rules:
     english = shipped("teacher")[capability]
-    spoken: Mapping[str, Rules] = shipped("languages")[language] if language != "en" else {}  # type: ignore[assignment]
-    return spoken.get(capability, english)
+    return _spoken(language).get(capability, english) if language != "en" else english
+
+
+def _spoken(language: str) -> Mapping[str, Rules]:
+    return shipped("languages")[language]  # type: ignore[return-value]
 
 
 def _lists(rules: Mapping[str, object]) -> dict[str, list[str]]:
     return {name: list(texts) for name, texts in rules.items() if isinstance(texts, list)}
-
-
-__all__ = ["CAPABILITIES", "LANGUAGES", "Agent", "Content", "Library", "Product", "Template", "answers"]
