@@ -30,21 +30,21 @@ class Questions:
 def sittings(rng: np.random.Generator, students: Ints, sheet: Ints, begin: Ints) -> Questions:
     """Each student sits down once and asks some of the sheet's exercises, in an order of his own.
 
-    After each exercise there are up to three further turns (each with probability 0.45), 20 to 200 s apart; the next exercise
-    follows within fifteen minutes. Assumed.
+    After each exercise there are up to three further turns (each with probability 0.45), 20 to 200 s apart;
+    the next exercise follows within fifteen minutes. Assumed.
 
     Args:
         rng: source of chance.
         students: int64, who sits down.
-        sheet: int64, numbers of the exercises.
+        sheet: int64 [students, exercises], the numbers of each one's exercises; or [exercises] for all.
         begin: int64 microseconds per student.
     """
-    size = len(sheet)
+    size = sheet.shape[-1]
     wanted = rng.integers(1, size + 1, len(students))
     order = np.argsort(rng.random((len(students), size)), axis=1)
     taken = np.arange(size)[None, :] < wanted[:, None]
     sitting, _ = np.nonzero(taken)
-    item = sheet[order[taken]]
+    item = np.take_along_axis(np.broadcast_to(sheet, order.shape), order, axis=1)[taken]
     turns = 1 + (rng.random((len(item), 3)) < 0.45).sum(axis=1)
     session = np.repeat(np.arange(len(item)), turns)
     turn = rank_within(session)

@@ -1,4 +1,4 @@
-"""Accounts that belong together openly or at work: one firm, one roof, one bill; and what all cells of a group share."""
+"""Accounts that belong together at work: one firm, one roof, one bill; and what all cells of a group share."""
 
 import numpy as np
 

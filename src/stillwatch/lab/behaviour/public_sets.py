@@ -1,4 +1,4 @@
-"""Public benchmarks: a few sets that everybody knows, so that strangers who have nothing in common ask the same items."""
+"""Public sets of questions that everybody knows, so that strangers who have nothing in common ask the same."""
 
 import numpy as np
 

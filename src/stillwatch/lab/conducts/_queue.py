@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stillwatch.lab.behaviour.clocks import DAY, HOUR, Floats, Ints, machine_times
+from stillwatch.lab.behaviour.clocks import DAY, HOUR, Floats, Ints
 from stillwatch.lab.conducts._dispatch import NOBODY, POLICIES, Lives, deal
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import LARGE, NEWEST, Stage
@@ -128,11 +128,19 @@ def arrivals(stage: Stage, lives: Lives, begin: int, end: int) -> Ints:
     alive = np.searchsorted(born, grid, side="right") - np.searchsorted(gone, grid, side="right")
     work = np.concatenate([[0.0], np.cumsum((alive[1:] + alive[:-1]) / 2 * np.diff(grid))])
     count = max(1, round(work[-1] / (24 * HOUR) * stage.number("per_day") * stage.volume))
-    even = machine_times(stage.rng, count, begin, end)
+    even = worked_off(stage.rng, count, begin, end)
     # Time runs as fast as accounts are alive, so that nobody is overworked while the pool is small.
     share = (even - begin) / (end - begin)
     moments: Floats = np.interp(share * work[-1], work, grid)
     return np.minimum(moments.astype(np.int64), end - 1)
+
+
+def worked_off(rng: np.random.Generator, count: int, begin: int, end: int) -> Ints:
+    """Arrivals of workers that are kept busy: uneven from hour to hour (log-normal, sigma 0.35), random within."""
+    hours = max(1, -(-(end - begin) // HOUR))
+    load = np.concatenate([[0.0], np.cumsum(rng.lognormal(0, 0.35, hours))])
+    place = np.interp(np.sort(rng.random(count)) * load[-1], load, np.linspace(begin, end, hours + 1))
+    return place.astype(np.int64)
 
 
 @dataclass(frozen=True)

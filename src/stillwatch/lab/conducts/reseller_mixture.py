@@ -10,9 +10,17 @@ reseller's word.
 
 import numpy as np
 
-from stillwatch.lab.behaviour.clocks import machine_times
 from stillwatch.lab.conducts import _prices as prices
-from stillwatch.lab.conducts._queue import TIMES, WORK, Dealt, campaign_rows, capabilities, span, tasks
+from stillwatch.lab.conducts._queue import (
+    TIMES,
+    WORK,
+    Dealt,
+    campaign_rows,
+    capabilities,
+    span,
+    tasks,
+    worked_off,
+)
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
 from stillwatch.lab.traffic import Cost, Host, Traffic
@@ -35,7 +43,7 @@ def wage(stage: Stage) -> Traffic:
     begin, end = span(stage)
     hosts = [stage.host()] + ([stage.host("other_host")] if stage.word("other_host") else [])
     account = stage.rng.permutation(np.concatenate([_load(stage, host) for host in hosts]))
-    ts = machine_times(stage.rng, len(account), begin, end)
+    ts = worked_off(stage.rng, len(account), begin, end)
     rows = campaign_rows(stage, Dealt(account, ts, tasks(stage, len(account))))
     texts = prices.wording_cost(
         stage.word("wording"), stage.word("language"), len(rows), int(stage.number("variants"))

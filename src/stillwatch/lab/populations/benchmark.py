@@ -3,9 +3,9 @@
 The same public items are run again for several models and checkpoints on several days; within a run the items
 are dealt over the accounts from one queue, workers in parallel. Short answers in a fixed format. It is
 coordinated, and it draws from one pool of tasks, but every run covers the whole set again and each account in
-the end sees much of it. With `sharded = "no"` each account is a group of its own that runs everything by itself. Sets are
-public: other groups run the same items. Runs take one to six hours, one in four uses a second format: assumed, after the
-defaults of lm-evaluation-harness (one request an item, batches in parallel).
+the end sees much of it. With `sharded = "no"` each account is a group of its own that runs everything by
+itself. Sets are public: other groups run the same items. Runs take one to six hours and one in four uses a
+second format (assumed); one request an item and batches in parallel are what lm-evaluation-harness does.
 """
 
 import numpy as np

@@ -3,8 +3,8 @@
 The system prompt is identical for everybody on the same version; versions drift because people update at
 their own time. Inside a session the agent sends tool results by itself within seconds; people come back for
 the next task. The agent's own templates (title of a session, summary of a full context) are shared by all.
-Each account has one to three projects with own identifiers, which is what tells them apart. Pauses are those of
-RealHumanEval divided by three, since most turns are the agent's own; turns a session and tools are assumed.
+Each account has one to three projects with own identifiers, which is what tells them apart. Pauses are a third
+of those of RealHumanEval, since most turns are the agent's own; turns of a session and tools are assumed.
 """
 
 from dataclasses import replace

@@ -2,8 +2,9 @@
 
 Popular periods (every hour, every six hours, once a day at seven) on the full minute make thousands of
 unrelated accounts look synchronised. The template is the tutorial's, the slot is the user's own and never
-changes; only date and hour do. Three of four keep the tutorial's minute, a tenth of all chose a minute of their own, one in
-five begins during the world, one tick in fifty is missed, and a job starts about two seconds late: assumed.
+changes; only date and hour do. Three of four keep the tutorial's minute, a tenth of all chose a minute of
+their own, one in five begins during the world, one tick in fifty is missed, and a job starts about two
+seconds late: assumed.
 """
 
 import numpy as np

@@ -1,9 +1,10 @@
 """Translation, moderation, extraction, routing and summary pipelines: one account and one template each, very
 busy.
 
-These are the heaviest accounts of the world, far busier than any account of a campaign. Arrivals and lengths of answers
-follow the heavy automated clients in the ServeGen traces (behaviour/machines.py, behaviour/lengths.py): rough from hour to
-hour, with hours off. That three in a hundred texts come again (spam, boilerplate, deliveries that are sent twice) is assumed.
+These are the heaviest accounts of the world, far busier than any account of a campaign. Arrivals and lengths
+of answers follow the heavy automated clients in the ServeGen traces (behaviour/machines.py,
+behaviour/lengths.py): rough from hour to hour, with hours off. That three in a hundred texts come again (spam,
+boilerplate, deliveries that are sent twice) is assumed.
 """
 
 import numpy as np

@@ -3,9 +3,9 @@
 Customers are chat users through bots, developers with own projects and small products with a system prompt;
 the reseller's proxy sends each conversation to one of its accounts, mostly sticky, sometimes to any. All
 calls come from the proxy's servers with one program. Such a network is legitimate or not by contract, not by
-its traffic, and it is the place where a campaign hides (conducts/reseller_mixture.py). An aggregator declares its
-organisation, pays one bill and names its end users; an unofficial reseller opens accounts in a few goes on some cards. What
-share of the customers is of which kind is assumed.
+its traffic, and it is the place where a campaign hides (conducts/reseller_mixture.py). An aggregator declares
+its organisation, pays one bill and names its end users; an unofficial reseller opens accounts in a few goes on
+some cards. What share of the customers is of which kind is assumed.
 """
 
 from dataclasses import dataclass, replace
