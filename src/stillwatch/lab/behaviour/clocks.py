@@ -80,8 +80,10 @@ def heavy_tailed(rng: np.random.Generator, size: int, mean: float, sigma: float 
 def human_sessions(
     rng: np.random.Generator, per_day: Floats, start: int, end: int, rhythm: Rhythm
 ) -> Sessions:
-    """Sessions of people with the given expected turns a day, inside start..end."""
-    days = (end - start) / DAY
+    """Sessions of people with the given expected turns a day, inside start..end; a person's in the order of time."""
+    # Whole days, whatever the hour at which the window begins and ends: people keep to the hours of the clock.
+    midnight = start - start % DAY
+    days = -(-(end - midnight) // DAY)
     n_sessions = rng.poisson(per_day * days / rhythm.turns)
     person = np.repeat(np.arange(len(per_day)), n_sessions)
     if rhythm.zones is None:
@@ -89,7 +91,8 @@ def human_sessions(
     else:
         zone = rng.choice(rhythm.zones, len(per_day))
     chronotype = rng.normal(0, 1.2, len(per_day))
-    opened = _session_starts(rng, person, zone + chronotype, (start, end), rhythm)
+    opened = _session_starts(rng, person, zone + chronotype, (midnight, days), rhythm)
+    opened = opened[np.lexsort((opened, person))]
     turns = rng.geometric(1 / rhythm.turns, len(person))
     first = np.repeat(np.cumsum(turns) - turns, turns)
     turn = np.arange(turns.sum()) - first
@@ -106,8 +109,7 @@ def human_sessions(
 def _session_starts(
     rng: np.random.Generator, person: Ints, shift: Floats, window: tuple[int, int], rhythm: Rhythm
 ) -> Ints:
-    start, end = window
-    n_days = int(np.ceil((end - start) / DAY))
+    start, n_days = window
     weekday = (np.arange(n_days) + int((start // DAY + 3) % 7)) % 7
     weight = np.where(weekday >= 5, rhythm.weekend, 1.0)
     day = rng.choice(n_days, len(person), p=weight / weight.sum())

@@ -35,6 +35,7 @@ PARAMETERS = (
 )
 _WRAPPERS = 8
 _USED = 4  # wrappers that a group works with
+_VARIED = 0.7
 
 
 def live(stage: Stage) -> Traffic:
@@ -56,7 +57,11 @@ def _tries(stage: Stage, wrappers: list[Template]) -> Rows:
     sessions = human_sessions(rng, per_day, *stage.window, rhythm)
     chosen = rng.integers(0, int(stage.number("probes")), int(sessions.session.max(initial=0)) + 1)
     which = rng.integers(0, len(wrappers), len(sessions.ts))
-    requests = asked(stage, wrappers, which, chosen[sessions.session], 0)
+    # The public probe first, then it again in another wrapper, or a variant of the researcher's own.
+    varied = (sessions.turn > 0) & (rng.random(len(which)) < _VARIED)
+    item = np.where(varied, rng.integers(0, 2**62, len(which)), chosen[sessions.session])
+    writer = np.where(varied, stage.seeds(count)[sessions.person], 0).astype(np.uint64)
+    requests = asked(stage, wrappers, which, item, writer)
     return Rows.of(
         sessions.person,
         sessions.ts,

@@ -30,6 +30,7 @@ PARAMETERS = (
     ),
 )
 _CHAPTER = 8
+_BACK = 0.2
 
 
 def live(stage: Stage) -> Traffic:
@@ -45,7 +46,7 @@ def live(stage: Stage) -> Traffic:
     # A class goes through the book chapter by chapter, each from where it stands.
     chapters = int(stage.number("exercises")) // _CHAPTER
     chapter = (rng.integers(0, chapters, schools)[school_of[student]] + week) % chapters
-    said = sittings(rng, student, chapter[:, None] * _CHAPTER + np.arange(_CHAPTER)[None, :], begin)
+    said = sittings(rng, student, chapter[:, None] * _CHAPTER + np.arange(_CHAPTER)[None, :], begin, _BACK)
     later = said.turn > 0
     book = int(stage.seeds(1)[0] >> np.uint64(2))
     own = rng.integers(0, 2**62, len(later))
