@@ -51,7 +51,7 @@ class Stream:
 class Expander:
     """Expands the notation itself, recursively; knows nothing of compiled rules."""
 
-    def __init__(self, rules, own, writer):
+    def __init__(self, rules: dict[str, list[str]], own: dict[str, tuple[int, int]], writer: int) -> None:
         self.rules, self.own, self.writer = rules, own, writer
         self.out = ""
         self.capital = -1
@@ -62,7 +62,7 @@ class Expander:
         self.expand(self.rules[rule], Stream(seed), seed)
         return self.out
 
-    def expand(self, alternatives, stream, base):
+    def expand(self, alternatives: list[str], stream: Stream, base: int) -> None:
         text = alternatives[stream.below(len(alternatives))]
         for literal, slot in re.findall(
             r"([^{]*|(?:[^{]|\{(?!(?:#\d|[@^]?[a-z])[^{}]*\}))*)(?:\{(#\d+-\d+|[@^]?[a-z][a-z0-9_]*)\}|$)",
@@ -72,7 +72,7 @@ class Expander:
             if slot:
                 self.slot(slot, stream, base)
 
-    def literal(self, text):
+    def literal(self, text: str) -> None:
         if text and self.out and (self.out[-1], text[0]) in {("?", "?"), (".", "?"), ("?", "."), (" ", " ")}:
             text = text[1:]
         if text and self.capital == len(self.out):
@@ -80,7 +80,7 @@ class Expander:
             self.capital = -1
         self.out += text
 
-    def slot(self, slot, stream, base):
+    def slot(self, slot: str, stream: Stream, base: int) -> None:
         if slot[0] == "#":
             low, high = (int(v) for v in slot[1:].split("-"))
             self.out += str(low + stream.below(high - low + 1))
@@ -104,7 +104,7 @@ class Expander:
         else:
             self.expand(self.rules[name], stream, base)
 
-    def owned(self, name, stream):
+    def owned(self, name: str, stream: Stream) -> None:
         low, high = self.own[name]
         seed = combine(self.writer, salt(name))
         size = low + ((splitmix(seed) >> 32) * (high - low + 1) >> 32 if high > low else 0)
@@ -112,8 +112,8 @@ class Expander:
         self.expand(self.rules[name], Stream(seed), seed)
 
 
-def one(book: Book, program: int, writer=0, item=0, draw=0) -> str:
-    return render(book.frozen(), Recipes.of(program, writer, item, draw))[0].as_py()
+def one(book: Book, program: int, writer: int = 0, item: int = 0, draw: int = 0) -> str:
+    return str(render(book.frozen(), Recipes.of(program, writer, item, draw))[0].as_py())
 
 
 uint64 = st.integers(0, MASK)
@@ -121,7 +121,7 @@ words = st.text(st.sampled_from(list("ab ?.Zé語🦊9}")), max_size=5)
 
 
 @st.composite
-def grammars(draw):
+def grammars(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, tuple[int, int]]]:
     """Rules a, b, c, d; each refers only to later ones, so that none refers to itself."""
     names = ["a", "b", "c", "d"]
     rules = {}
