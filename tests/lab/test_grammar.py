@@ -1,10 +1,9 @@
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stillwatch.lab.texts.grammar import Dice, Grammar
-from stillwatch.lab.texts.templates import Template
+from stillwatch.lab.texts.templates import Template, main_slot, pieces, slots
 
 
 def dice(seed: int = 1) -> Dice:
@@ -42,19 +41,18 @@ def test_numbers_keep_their_range_and_slots_without_a_rule_stay():
     assert drawn == {"3 {task} {}", "4 {task} {}", "5 {task} {}"}
 
 
-def test_too_few_different_texts_are_said_and_not_returned_twice():
-    grammar = Grammar.of({"text": ["a", "b", "c"]})
-    assert sorted(grammar.distinct("text", 3, dice())) == ["a", "b", "c"]
-    with pytest.raises(ValueError, match="only about 3 different texts, 4 are wanted"):
-        grammar.distinct("text", 4, dice())
+def test_slots_are_found_in_order_and_latex_is_none():
+    text = r"Grade {answer} for {question}: $\frac{a}{b} x^{n}$"
+    assert slots(text) == ["answer", "question"]
+    assert main_slot(text) == "question"
+    assert main_slot("{alpha} and {beta}") == "beta"
+    assert main_slot("no slot") == ""
+    assert "".join(a + ("{" + b + "}" if b else "") for a, b in pieces(text)) == text
 
 
-def test_a_template_fills_its_main_slot_and_leaves_latex_alone():
-    template = Template.of(r"Grade {answer} for {question}: $\frac{a}{b} x^{n}$", "rubric")
-    assert template.slots == ["answer", "question"]
-    assert template.main == "question"
-    assert template.fill("Q", lambda: "A") == r"Grade A for Q: $\frac{a}{b} x^{n}$"
-
-
-def test_content_that_looks_like_a_slot_is_not_filled_again():
-    assert Template.of("{task} and {draft}", "x").fill("{draft}", lambda: "{task}") == "{draft} and {task}"
+def test_a_template_broadcasts_its_numbers_and_sets_its_use_apart():
+    recipes = Template("x", None, 7, salt=3).prompts(np.arange(4), 9, 5)
+    assert recipes.program.tolist() == [7] * 4
+    assert recipes.item.tolist() == [0, 1, 2, 3]
+    assert recipes.draw.tolist() == [9] * 4
+    assert recipes.writer.tolist() == [5 ^ 3] * 4

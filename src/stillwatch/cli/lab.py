@@ -1,4 +1,4 @@
-"""Commands of the laboratory: simulate, score, train-signals."""
+"""Commands of the laboratory: worlds, scores, comparisons, suites, baselines, training of the signals."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,16 +21,16 @@ def simulate(
     world: Annotated[str, typer.Argument(help="Name of a shipped world, or a TOML file.")],
     out: Out,
     seed: Annotated[int, typer.Option(help="Seed; the same seed gives the same bytes.")] = 1,
-    scale: Annotated[str, typer.Option(help="Size of the world.")] = "small",
+    scale: Annotated[str, typer.Option(help="tiny, small, medium, large or 28.8m.")] = "small",
     null: Annotated[bool, typer.Option("--null", help="Leave the campaigns out.")] = False,
     corpora: Annotated[Path | None, typer.Option(help="Folder of corpora to take texts from.")] = None,
 ) -> None:
     """Write a world: OUT/dataset for any detector, OUT/labels.parquet apart from it."""
-    from stillwatch.lab.simulate import simulate as run_simulation
+    from stillwatch.lab.simulate import Pace, run, simulation
 
+    wanted = simulation(world, seed, scale, null=null, corpora=corpora)
     with progress("Simulating") as report:
-        report(world, 0, 0)
-        run_simulation(world, seed=seed, out=out, scale=scale, null=null, corpora=corpora)
+        run(wanted, out, Pace(progress=report))
     output.print(
         f"Dataset: {plain(out / 'dataset')}\nLabels: {plain(out / 'labels.parquet')}", highlight=False
     )
@@ -40,17 +40,52 @@ def simulate(
 def score(
     results: Annotated[Path, typer.Argument(help="Folder with campaigns, members and flagged tables.")],
     labels: Annotated[Path, typer.Option("--labels", help="labels.parquet of the world.")],
+    dataset: Annotated[
+        Path | None, typer.Option("--dataset", help="Dataset folder; that beside the labels if left out.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write a page with charts to this file.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare a detector's result tables with the truth, with exact intervals."""
     from stillwatch.cli.printing import print_score
+    from stillwatch.lab.score import pool
     from stillwatch.lab.score import score as run_score
+    from stillwatch.lab.scoring.html_page import write_page
 
-    found = run_score(results, labels)
+    found = run_score(results, labels, dataset)
+    if html is not None:
+        write_page(pool([found]), html)
     if as_json:
-        print_json(found.to_dict())
+        print_json(found.to_dict(spent=True))
+        return
+    print_score(found)
+    if html is not None:
+        output.print(f"Page: {plain(html)}", highlight=False)
+
+
+@app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="Folder of scores, or a quality.json.")],
+    b: Annotated[Path, typer.Argument(help="The same of the other detector; may be the same file.")],
+    detector_a: Annotated[
+        str | None, typer.Option("--detector-a", help="Which detector of A's quality.json.")
+    ] = None,
+    detector_b: Annotated[
+        str | None, typer.Option("--detector-b", help="Which detector of B's quality.json.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two detectors, or two versions of one, run by run on the same worlds and seeds."""
+    from stillwatch.cli.printing import print_comparison
+    from stillwatch.lab.compare import compare as run_comparison
+
+    compared = run_comparison(a, b, detector_a, detector_b)
+    if as_json:
+        print_json(compared.to_dict())
     else:
-        print_score(found)
+        print_comparison(compared)
 
 
 @app.command()

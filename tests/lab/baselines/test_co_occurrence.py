@@ -4,12 +4,14 @@ import itertools
 
 import networkx as nx
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stillwatch.lab.baselines import _windows
+from stillwatch.lab.baselines._objects import object_hashes
 from stillwatch.lab.baselines.co_occurrence import run
 from stillwatch.lab.baselines.execute import execute
 from stillwatch.lab.baselines.registry import named, read_settings
@@ -222,3 +224,12 @@ def test_nothing_shared_is_nothing_found(make_dataset, groups):
     assert groups(run(make_dataset([{"account_id": "a"}, {"account_id": "b"}]), settings()).members) == set()
     empty = make_dataset([], name="empty")
     assert groups(run(empty, settings(content="similar", flag="share")).members) == set()
+
+
+@given(st.lists(st.text(alphabet="aAbBéÉ \t\n\u00a0\u3000+-?", max_size=8), max_size=30))
+def test_objects_are_texts_up_to_case_and_white_space(texts):
+    hashes = object_hashes(pa.array([*texts, None]))
+    normal = [" ".join(text.lower().split()) for text in texts]
+    assert [bool(h) for h in hashes] == [*map(bool, normal), False]
+    for one, other in itertools.combinations(range(len(texts)), 2):
+        assert (hashes[one] == hashes[other]) == (normal[one] == normal[other])

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from stillwatch.lab.baselines.key_volume import _hit, run
@@ -67,6 +68,7 @@ def test_one_key_in_two_accounts_is_two_keys(make_dataset):
     assert hit(run(make_dataset(rows), settings(calls=3))) == set()
 
 
+@hypothesis_settings(max_examples=40)
 @given(
     calls=st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xy"), st.integers(0, 40)), max_size=40),
     least=st.integers(1, 6),

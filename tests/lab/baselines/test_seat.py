@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.lab.baselines.streams import START, words, write_stream
+from tests.lab.baselines.streams import START, Row, words, write_stream
 
 from stillwatch.lab.baselines import seat
 from stillwatch.lab.baselines.registry import named, read_settings
@@ -92,5 +92,20 @@ def test_a_given_delta_is_used(tmp_path):
     folder = write_stream(tmp_path / "d", [("a", words(random, "w")) for _ in range(40)])
     assert run(folder, delta=1).members.num_rows == 0
     assert run(folder, delta=0.0001, pairs=1).members.num_rows == 1
-    capped = run(folder, delta=0.0001, pairs=1, queries=2)
-    assert (capped.members.num_rows, capped.notes["n_accounts_capped"]) == (0, 1)
+    capped = run(folder, delta=0.0001, pairs=1, queries=2, memory="ever")
+    assert (capped.members.num_rows, capped.notes["n_counts_capped"]) == (0, 1)
+
+
+def test_counts_begin_anew_in_every_stretch_unless_they_last_for_ever(tmp_path):
+    # Eight similar prompts, 28 pairs, in each half of the time: 120 pairs in all.
+    random = np.random.default_rng(6)
+    rows: list[Row] = []
+    for n in range(16):
+        rows += [("a", f"rate this very answer on clarity and style v{n}")]
+        rows += [(f"b{n}", words(random, "w")) for _ in range(9)]
+    folder = write_stream(tmp_path / "d", rows)
+    assert run(folder, delta=0.35, reference=0.5).members.num_rows == 0
+    ever = run(folder, delta=0.35, memory="ever")
+    assert ever.members["account_id"].to_pylist() == ["a"]
+    # Ten queries have 45 pairs, eleven have 55.
+    assert (ever.flagged_at["seat-a"] - START).total_seconds() / 60 == 10 * 10

@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from stillwatch.lab.baselines._components import components, members_of
@@ -92,6 +93,7 @@ def test_components_and_names_agree_with_networkx(edges, least):
     assert sorted(found) == [f"x-{n:05d}" for n in range(1, len(expected) + 1)]
 
 
+@hypothesis_settings(max_examples=25)
 @given(st.lists(st.tuples(*[st.integers(0, 12)] * 3), min_size=1, max_size=25))
 def test_random_worlds_agree_with_networkx(make_world, rows):
     accounts = {

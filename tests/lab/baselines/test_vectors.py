@@ -23,7 +23,8 @@ def sketched(texts: list[str]) -> Sketch:
 
 def units(texts: list[str], dimensions: int, sketch: Sketch | None = None) -> npt.NDArray[np.float32]:
     content, norm = embed(tokenize(pa.array(texts, pa.string())), sketch or sketched(texts), dimensions)
-    return content.astype(np.float32) / np.maximum(norm, np.float32(1e-9))[:, None]
+    lengths = np.maximum(norm, np.float32(1e-9))
+    return (content / lengths[:, None]).astype(np.float32)
 
 
 def test_the_same_bytes_as_a_scans_content_where_no_template_is():

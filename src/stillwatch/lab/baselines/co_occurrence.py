@@ -34,6 +34,7 @@ from scipy import sparse
 from stillwatch.campaigns.tables import Rung
 from stillwatch.lab.baselines import _windows
 from stillwatch.lab.baselines._components import components, members_of
+from stillwatch.lab.baselines._objects import object_hashes
 from stillwatch.lab.baselines.reading import reading
 from stillwatch.lab.baselines.tables import Found
 from stillwatch.lab.parameters import Parameter, Value
@@ -70,10 +71,9 @@ FROM (SELECT account_id FROM exchanges WHERE trim(prompt) <> '' GROUP BY account
       HAVING COUNT(*) >= $least)
 """
 _SHARES = """
-SELECT n.account, epoch_us(e.ts) AS ts, {content} AS content {exchange}
+SELECT n.account, epoch_us(e.ts) AS ts, e.prompt {exchange}
 FROM exchanges e JOIN names n USING (account_id) WHERE trim(e.prompt) <> ''
 """
-_OBJECT = r"hash(regexp_replace(lower(trim(e.prompt)), '\s+', ' ', 'g'))"
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,13 @@ def run(dataset: Path, settings: Mapping[str, Value]) -> Found:
 def _read(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Value]) -> _Shares:
     identical = settings["content"] == "identical"
     exchange = ", e.exchange_id" if settings["flag"] == "share" else ""
-    sql = _SHARES.format(content=_OBJECT if identical else "e.prompt", exchange=exchange)
+    sql = _SHARES.format(exchange=exchange)
     parts: dict[str, list[NDArray[np.generic]]] = {"account": [], "ts": [], "content": []}
     exchanges = []
     for every in connection.sql(sql).to_arrow_reader(_ROWS):
-        content, batch = (every["content"].to_numpy(), every) if identical else _signed(every)
-        parts["content"].append(content)
+        content, worded = _objects(every["prompt"]) if identical else _signatures(every["prompt"])
+        batch = every.filter(pa.array(worded))
+        parts["content"].append(content[worded])
         parts["account"].append(batch["account"].to_numpy())
         parts["ts"].append(batch["ts"].to_numpy())
         exchanges += [batch["exchange_id"]] if exchange else []
@@ -141,12 +142,15 @@ def _read(connection: duckdb.DuckDBPyConnection, settings: Mapping[str, Value]) 
     return _Shares(accounts[order], times[order], found["content"][order], ordered)
 
 
-def _signed(batch: pa.RecordBatch) -> tuple[NDArray[np.uint8], pa.RecordBatch]:
-    """Signatures of the texts that have words, and their rows: without words nothing can be similar."""
-    tokens = tokenize(batch["content"])
-    worded = tokens.counts > 0
-    found = signatures(tokens.offsets, tokens.hashes)[worded].astype(np.uint8)
-    return found, batch.filter(pa.array(worded))
+def _objects(texts: pa.Array) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
+    hashes = object_hashes(texts)
+    return hashes, hashes > 0
+
+
+def _signatures(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Signatures, and which texts have words: without words nothing can be similar."""
+    tokens = tokenize(texts)
+    return signatures(tokens.offsets, tokens.hashes).astype(np.uint8), tokens.counts > 0
 
 
 def _sweep(shares: _Shares, took: NDArray[np.uint8], settings: Mapping[str, Value]) -> _windows.Sweep:

@@ -8,9 +8,10 @@ delta is set on benign accounts such that a share of 0.0001 of them alarms.
 What had to be adapted: the encoder is our text vector (`_vectors`), so that closeness is a cosine above delta
 and there is no adversarial training. A text that an account sends again, word for word, counts once: images
 of a benign user never repeat, prompts of a cron job do, and no threshold could part those pairs. Delta is set
-on the accounts of the first part of the stream, which nobody has labelled. The paper's counts never expire,
-and neither do these, so that accounts that live longer than the reference alarm more often than it promises.
-Every account that alarms is a campaign of its own, with all its exchanges.
+on the accounts of the first part of the stream, which nobody has labelled. Pairs grow with the square of an
+account's life: where counts never expire (`memory = "ever"`, the paper's), accounts that live longer than the
+reference alarm far more often than it promises, so by default an account is counted anew in each stretch of
+time as long as the reference. Every account that alarms is a campaign of its own, with all its exchanges.
 """
 
 import math
@@ -34,7 +35,8 @@ PARAMETERS = (
     Parameter("delta", 0.0, 0, 1, meaning="cosine above which two queries are similar; 0 sets it itself"),
     Parameter("reference", 0.2, 0.01, 0.9, meaning="first share of the time, on which delta is set"),
     Parameter("false_alarms", 0.0001, 0, 0.5, meaning="share of the reference's accounts that may alarm"),
-    Parameter("queries", 10_000, 2, 1_000_000, meaning="different queries of an account that are looked at"),
+    Parameter("memory", "stretch", choices=("stretch", "ever"), meaning="when an account is counted anew"),
+    Parameter("queries", 10_000, 2, 1_000_000, meaning="different queries of a count that are looked at"),
     Parameter("dimensions", DIMENSIONS, 64, 1024, meaning="of the text vectors, a multiple of 64"),
 )
 
@@ -55,14 +57,17 @@ def run(dataset: Path, settings: Mapping[str, Value]) -> Found:
         ]
         delta = threshold(closest, float(settings["false_alarms"]))
         notes = {"n_reference_accounts": len(closest)}
+    share = float(settings["reference"]) if settings["memory"] == "stretch" else 1.0
     alarms, capped = [], 0
     for account, rows in prompts.by_account():
-        different = _different(prompts, rows)
-        capped += len(different) > most
-        query = first_excess(prompts.units(different[:most]), delta, pairs)
-        if query is not None:
-            alarms.append(Alarm(account, int(different[query])))
-    return one_each(prompts, alarms, NAME, {**notes, "delta": delta, "n_accounts_capped": capped})
+        for stretch in _stretches(prompts, rows, share):
+            different = _different(prompts, stretch)
+            capped += len(different) > most
+            query = first_excess(prompts.units(different[:most]), delta, pairs)
+            if query is not None:
+                alarms.append(Alarm(account, int(different[query])))
+                break
+    return one_each(prompts, alarms, NAME, {**notes, "delta": delta, "n_counts_capped": capped})
 
 
 def kth_closest(units: npt.NDArray[np.float32], k: int) -> float:
@@ -108,6 +113,15 @@ def threshold(closest: list[float], rate: float) -> float:
     if not closest:
         return 1.0
     return sorted(closest, reverse=True)[math.floor(rate * len(closest))]
+
+
+def _stretches(prompts: Prompts, rows: npt.NDArray[np.int64], share: float) -> list[npt.NDArray[np.int64]]:
+    """An account's rows by stretches of time, each a share of the whole stream's."""
+    first, last = int(prompts.ts[0]), int(prompts.ts[-1])
+    # At most one stretch for each microsecond; the last moment belongs to the last stretch.
+    length = max(round(share * (last - first)), 1)
+    stretch = np.minimum((prompts.ts[rows] - first) // length, max((last - first - 1) // length, 0))
+    return np.split(rows, np.flatnonzero(np.diff(stretch)) + 1)
 
 
 def _different(prompts: Prompts, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

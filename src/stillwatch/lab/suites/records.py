@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +11,8 @@ from typing import Any
 
 from stillwatch.exchange.errors import UnreadableInputError
 from stillwatch.exchange.output import partial_of, written
+from stillwatch.lab.scoring.result import Score
+from stillwatch.lab.scoring.spent import Spent
 from stillwatch.lab.suites.detectors import Detector
 from stillwatch.lab.suites.settings import Cell
 
@@ -18,6 +20,8 @@ RESULT_TABLES = ("campaigns.parquet", "members.parquet", "flagged.parquet")
 QUALITY_FILE = "quality.json"
 TIMES_FILE = "times.json"
 _WIDTH = 110
+# Of a score, what is computed from the rest.
+_COMPUTED = frozenset({"by_scenario", "by_size", "calibration", "leakage", "prices"})
 _DIGITS = 6
 
 
@@ -29,7 +33,7 @@ class Run:
         cell: the world.
         detector: name.
         baseline: whether it is one of the baselines.
-        score: `Score.to_dict()`, rounded to six significant digits; None if it failed.
+        score: see `kept_score`; None if it failed.
         error: why it failed; None if it did not.
         cost: wall_s, cpu_s, peak_bytes; None where they are not known.
     """
@@ -63,6 +67,12 @@ def rounded(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: rounded(inner) for key, inner in value.items()}
     return [rounded(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def kept_score(score: Score) -> dict[str, Any]:
+    """What quality.json keeps of a score: all that `Score.from_dict` reads, rounded, but time and memory."""
+    told = replace(score, spent=Spent()).to_dict()
+    return {key: rounded(value) for key, value in told.items() if key not in _COMPUTED}
 
 
 def as_lines(value: Any, indent: int = 0) -> str:

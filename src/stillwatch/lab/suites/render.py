@@ -6,7 +6,10 @@ from typing import Any
 from rich.console import Group
 from rich.table import Table
 
-from stillwatch.lab.suites.table import ALL_WORLDS
+from stillwatch.lab.scoring.rates import Rate
+from stillwatch.lab.suites.table import ALL_WORLDS, scenarios, strata
+
+Cross = Mapping[str, Mapping[str, Rate]]
 
 _COLUMNS = (
     "detector",
@@ -16,7 +19,7 @@ _COLUMNS = (
     "flagged exchanges that are a campaign's",
     "benign accounts reported (95 % interval)",
     "false campaigns",
-    "leakage",
+    "gone before the verdict (median)",
     "reported in worlds without campaigns",
 )
 _SHORT = (
@@ -36,12 +39,15 @@ _MEBI = 1 << 20
 
 
 def to_markdown(quality: Mapping[str, Any]) -> str:
-    """One table over all worlds, then one for each world where there are several; ends with a line break."""
+    """One table over all worlds, one for each world where there are several, campaigns found by scenario, benign
+    accounts reported by stratum; ends with a line break.
+    """
     parts = [
         f"{_title(world, rows)}\n\n{_line(_COLUMNS)}\n{_line(['---'] * len(_COLUMNS))}\n"
         + "".join(_line(_cells(row)) + "\n" for row in rows)
         for world, rows in _by_world(quality)
     ]
+    parts += [_cross_markdown(*cross) for cross in _crossed(quality)]
     return "\n".join(parts)
 
 
@@ -56,9 +62,34 @@ def to_tables(quality: Mapping[str, Any], times: Mapping[str, Any] | None = None
         for row in rows:
             shown.add_row(row["detector"], *_short_cells(row))
         parts.append(shown)
+    for title, first, cross in _crossed(quality):
+        shown = Table(first, title=title, title_justify="left")
+        for name in next(iter(cross.values())):
+            shown.add_column(name, justify="right", overflow="fold")
+        for key, rates in cross.items():
+            shown.add_row(key, *(_fraction(rate.to_dict()) for rate in rates.values()))
+        parts.append(shown)
     if times is not None:
         parts.append(_times(times))
     return Group(*parts)
+
+
+def _crossed(quality: Mapping[str, Any]) -> list[tuple[str, str, Cross]]:
+    found = [
+        ("Campaigns found, by scenario", "scenario", scenarios(quality["runs"])),
+        ("Benign accounts reported, by stratum", "stratum", strata(quality["runs"])),
+    ]
+    return [(title, first, cross) for title, first, cross in found if cross]
+
+
+def _cross_markdown(title: str, first: str, cross: Cross) -> str:
+    names = list(next(iter(cross.values())))
+    lines = [_line([first, *names]), _line(["---"] * (1 + len(names)))]
+    for key, rates in cross.items():
+        lines.append(
+            _line([key, *(f"{r.hits:,} of {r.total:,}" if r.total else _NONE for r in rates.values())])
+        )
+    return f"{title}\n\n" + "\n".join(lines) + "\n"
 
 
 def _by_world(quality: Mapping[str, Any]) -> list[tuple[str, list[Mapping[str, Any]]]]:

@@ -25,8 +25,9 @@ def table(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         For each world, then for all worlds, one row a detector in the order of the runs: world, detector,
         baseline, seeds, null_seeds, failed (runs without a score), campaigns (found of all),
         accounts_precision, accounts_recall, exchanges_precision, exchanges_recall, benign (benign accounts
-        reported of all), false_campaigns, fragments, leakage (median; None where the detector names no time),
-        null_reports (campaigns reported in worlds without any), null_benign (accounts reported there of all).
+        reported of all), false_campaigns, fragments, leakage (median share of a campaign that is gone before
+        its verdict), null_reports (campaigns reported in worlds without any), null_benign (accounts reported
+        there of all).
     """
     worlds = list(dict.fromkeys(run["world"] for run in runs))
     detectors = list(dict.fromkeys(run["detector"] for run in runs))
@@ -63,6 +64,36 @@ def _row(runs: list[Mapping[str, Any]]) -> dict[str, Any]:
     return dict(rounded(figures))
 
 
+def scenarios(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Rate]]:
+    """Campaigns found of all, by family of scenario and detector, over all worlds and seeds."""
+    detectors = list(dict.fromkeys(run["detector"] for run in runs))
+    cells: dict[str, dict[str, list[bool]]] = {}
+    for run in runs:
+        for campaign in run["score"]["campaigns"] if run["score"] is not None else []:
+            row = cells.setdefault(campaign["scenario"]["family"], {name: [] for name in detectors})
+            row[run["detector"]].append(campaign["found"])
+    return {
+        family: {name: Rate(sum(found), len(found)) for name, found in cells[family].items()}
+        for family in sorted(cells)
+    }
+
+
+def strata(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Rate]]:
+    """Benign accounts reported of all, by stratum and detector, over all worlds and seeds, null ones too."""
+    detectors = list(dict.fromkeys(run["detector"] for run in runs))
+    cells: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
+    for run in runs:
+        for stratum, rate in run["score"]["benign_by_stratum"].items() if run["score"] is not None else []:
+            cells.setdefault(stratum, {name: [] for name in detectors})[run["detector"]].append(rate)
+    return {
+        stratum: {
+            name: Rate(sum(r["hits"] for r in rates), sum(r["total"] for r in rates))
+            for name, rates in cells[stratum].items()
+        }
+        for stratum in sorted(cells)
+    }
+
+
 def reports(score: Score) -> int:
     """Campaigns that a detector reported in a world that has none."""
     return len(score["false_campaigns"]) + len(score["fragments"])
@@ -74,11 +105,7 @@ def _pooled(scores: Iterable[Score], rate: Callable[[Score], Mapping[str, Any]])
 
 
 def _leakage(scores: Iterable[Score]) -> float | None:
-    """Median over the campaigns that were found."""
-    found = [
-        value
-        for score in scores
-        for campaign in score["campaigns"]
-        if (value := campaign.get("leakage")) is not None
-    ]
-    return median(found) if found else None
+    """Median over the true campaigns; one that was missed, or judged when all was over, is gone as a whole."""
+    shares = [campaign["leakage"] for score in scores for campaign in score["campaigns"]]
+    known = [share for share in shares if share is not None]
+    return median(known) if known else None

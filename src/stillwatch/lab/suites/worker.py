@@ -20,7 +20,7 @@ from stillwatch.exchange.errors import StillwatchError
 from stillwatch.lab.score import score
 from stillwatch.lab.simulate import simulate
 from stillwatch.lab.suites.detectors import Detector
-from stillwatch.lab.suites.records import rounded
+from stillwatch.lab.suites.records import kept_score
 from stillwatch.lab.suites.settings import Cell
 
 _MEASURED = Path(__file__).with_name("measured.py")
@@ -107,7 +107,7 @@ class Worker:
             return {"error": self._words(str(error))}
         except Exception as error:  # tables that the scorer cannot even refuse: still a row with a name
             return {"error": self._words(f"scoring: {_said(error)}")}
-        return {"score": rounded(found.to_dict()), "cost": _cost(results)}
+        return {"score": kept_score(found), "cost": _cost(results)}
 
     def _results(self, detector: Detector) -> Path:
         """Folder of the result tables, after the detector has made them."""

@@ -1,4 +1,7 @@
-"""Small generative grammars: combinatorial texts from readable vocabularies, the same on every machine."""
+"""Small generative grammars for the few templates and system prompts that are worded while a world is planned.
+
+The many texts of a world are written by the kernel from the same notation (book.py).
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -64,10 +67,6 @@ class Grammar:
             merged |= {name: tuple(_parse(text) for text in texts) for name, texts in part.items()}
         return cls(merged)
 
-    def with_rules(self, rules: Rules) -> "Grammar":
-        """This grammar with some rules added or replaced."""
-        return Grammar({**self.rules, **Grammar.of(rules).rules})
-
     def text(self, rule: str, dice: Dice) -> str:
         """One text of a rule. Raises KeyError if the grammar has no such rule."""
         return self._render(dice.pick(self.rules[rule]), dice, {})
@@ -75,23 +74,6 @@ class Grammar:
     def fill(self, template: str, dice: Dice) -> str:
         """The template with every slot that has a rule replaced."""
         return self._render(_parse(template), dice, {})
-
-    def distinct(self, rule: str, count: int, dice: Dice) -> list[str]:
-        """`count` different texts of a rule, in the order they were drawn.
-
-        Raises ValueError if the rule seems to have fewer (one hundred draws in a row brought nothing new).
-        """
-        found: dict[str, None] = {}
-        idle = 0
-        while len(found) < count:
-            before = len(found)
-            found[self.text(rule, dice)] = None
-            idle = idle + 1 if len(found) == before else 0
-            if idle == 100:
-                raise ValueError(
-                    f"rule {rule} has only about {len(found)} different texts, {count} are wanted"
-                )
-        return list(found)
 
     def _render(self, parts: _Parts, dice: Dice, kept: dict[str, str]) -> str:
         out = []

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 Places = NDArray[np.int32]
 Words = NDArray[np.uint64]
+Numbers = NDArray[np.uint64] | NDArray[np.int64] | Sequence[int] | int
 
 
 @dataclass(frozen=True)
@@ -39,9 +40,13 @@ class Recipes:
         return Recipes(self.program[places], self.writer[places], self.item[places], self.draw[places])
 
     @classmethod
-    def of(cls, program: object, writer: object, item: object, draw: object) -> "Recipes":
+    def of(
+        cls, program: NDArray[np.integer] | int, writer: Numbers, item: Numbers, draw: Numbers
+    ) -> "Recipes":
         """Recipes of arrays or single numbers, broadcast against each other; at least one entry."""
-        columns = np.broadcast_arrays(*(np.atleast_1d(np.asarray(v)) for v in (program, writer, item, draw)))
+        columns = np.broadcast_arrays(
+            np.atleast_1d(np.asarray(program)), *(np.atleast_1d(numbers(v)) for v in (writer, item, draw))
+        )
         kinds = (np.int32, np.uint64, np.uint64, np.uint64)
         return cls(*(np.ascontiguousarray(c).astype(k) for c, k in zip(columns, kinds, strict=True)))
 
@@ -56,3 +61,13 @@ class Recipes:
             np.concatenate([p.item for p in parts]),
             np.concatenate([p.draw for p in parts]),
         )
+
+
+def numbers(values: Numbers) -> Words:
+    """Whole numbers as uint64; those of an int64 array wrap. Raises TypeError for fractions."""
+    if not isinstance(values, np.ndarray | np.generic):
+        return np.array(values, np.uint64)  # not by way of float64, which is what numpy makes of large ones
+    if values.dtype.kind not in "iub":
+        raise TypeError(f"recipes are made of whole numbers, not {values.dtype}")
+    wrapped: Words = values.astype(np.uint64)
+    return wrapped

@@ -4,9 +4,8 @@ import re
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
-from stillwatch.lab.texts.recipes import Recipes
+from stillwatch.lab.texts.recipes import Numbers, Recipes, numbers
 
 # The slot pattern of ../shared/data/README.md: a match with a group 1 is a slot, one without is LaTeX.
 SLOT = re.compile(r"\\[A-Za-z]+\s*(?:\{[^{}]*\})+|[\^_]\{[^{}]*\}|\{([A-Za-z_]\w*)\}")
@@ -26,7 +25,6 @@ _MAIN = (
     "document",
     "content",
 )
-Numbers = NDArray[np.uint64] | NDArray[np.int64] | int
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,6 @@ class Template:
             writer: salt of the queue (items of two queues differ), or whose own words.
         """
         return Recipes.of(self.program, numbers(writer) ^ np.uint64(self.salt), numbers(item), numbers(draw))
-
-
-def numbers(values: Numbers) -> NDArray[np.uint64]:
-    """Whole numbers as uint64; negative ones wrap."""
-    return np.asarray(values).astype(np.uint64)
 
 
 def pieces(text: str) -> list[tuple[str, str]]:
