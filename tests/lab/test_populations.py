@@ -223,7 +223,7 @@ def test_an_outsourcing_team_shares_office_bill_and_hours_and_never_a_ticket():
     assert set(made.accounts.program) == {"none"}
     weekday = (rows.ts // DAY + 3) % 7
     assert np.mean(weekday >= 5) < 0.05
-    by_ticket = {}
+    by_ticket: dict[int, int] = {}
     for ticket, account in zip(rows.session.tolist(), rows.account.tolist(), strict=True):
         assert by_ticket.setdefault(ticket, account) == account
     texts = made.texts()
