@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.lab.baselines.streams import Row, words, write_stream
 
+from stillwatch.exchange.errors import UsageError
 from stillwatch.lab.baselines._vectors import embed, read_prompts
 from stillwatch.text.frequency import Sketch, update
 from stillwatch.text.skeleton import skeletons
@@ -109,5 +110,5 @@ def test_nothing_to_read(tmp_path):
 
 @pytest.mark.parametrize("dimensions", [0, 63, 100])
 def test_dimensions_come_in_blocks(tmp_path, dimensions):
-    with pytest.raises(ValueError, match="multiple of 64"):
+    with pytest.raises(UsageError, match="multiple of 64"):
         read_prompts(tmp_path, dimensions)

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit, uint64
 
+from stillwatch.exchange.errors import UsageError
 from stillwatch.lab.baselines.reading import reading
 from stillwatch.text.frequency import Sketch, estimate, text_hashes, update
 from stillwatch.text.hashing import mix
@@ -86,10 +87,12 @@ def read_prompts(dataset: Path, dimensions: int = DIMENSIONS) -> Prompts:
 
     Raises:
         UnreadableInputError: for a folder that is no dataset.
-        ValueError: `dimensions` is no positive multiple of 64.
+        UsageError: `dimensions` is no positive multiple of 64.
     """
     if dimensions < BLOCK or dimensions % BLOCK:
-        raise ValueError(f"dimensions must be a multiple of {BLOCK}, not {dimensions}")
+        raise UsageError(
+            f"dimensions = {dimensions} is not allowed", f"Set dimensions to a positive multiple of {BLOCK}."
+        )
     with reading(dataset) as connection:
         sketch = Sketch.empty()
         for batch in connection.sql("SELECT prompt FROM exchanges").to_arrow_reader(_ROWS):
