@@ -23,11 +23,11 @@ from stillwatch.exchange.errors import UnreadableInputError, UsageError
 from stillwatch.lab.score import Score
 from stillwatch.lab.suite import SuiteRequest, run_suite
 from stillwatch.lab.suites.against import compare
-from stillwatch.lab.suites.detectors import built_in, chosen
+from stillwatch.lab.suites.detectors import Detector, built_in, chosen
 from stillwatch.lab.suites.readme import BEGIN, END, readme_block, write_readme_table
-from stillwatch.lab.suites.records import as_lines, kept_score, read_quality
+from stillwatch.lab.suites.records import as_lines, fingerprint, kept_score, read_quality
 from stillwatch.lab.suites.render import to_markdown
-from stillwatch.lab.suites.settings import Tolerance, read_suite, shipped_suites
+from stillwatch.lab.suites.settings import Cell, Tolerance, read_suite, shipped_suites
 from stillwatch.lab.suites.table import ALL_WORLDS, table
 
 # A detector that looks at the labels (only here are they within its reach), and some that are not so good.
@@ -173,6 +173,27 @@ def test_a_second_run_repeats_only_what_failed_and_writes_the_same_bytes(suite):
         new.remove(call)
     assert {call.split()[0] for call in new} == {"broken", "idle"}
     assert len(new) == 4
+
+
+def test_a_run_holds_for_the_settings_of_its_world_and_its_detector(tmp_path):
+    world = tmp_path / "own.toml"
+    world.write_text("[[population]]\nkind = 'chat_users'\naccounts = 100\n")
+    cell, detector = Cell(str(world), 1, False, "tiny"), Detector("mine", ("x", "{dataset}", "{out}"))
+    seen = {fingerprint(cell, detector)}
+    assert fingerprint(cell, detector) in seen
+    world.write_text("# a remark\n" + world.read_text())
+    assert fingerprint(cell, detector) in seen
+    world.write_text(world.read_text().replace("100", "101"))
+    for changed, by in (
+        (cell, detector),
+        (replace(cell, seed=2), detector),
+        (replace(cell, null=True), detector),
+        (replace(cell, scale="small"), detector),
+        (cell, replace(detector, command=("y", "{dataset}", "{out}"))),
+        (cell, Detector("mine", folder=str(tmp_path))),
+    ):
+        assert fingerprint(changed, by) not in seen
+        seen.add(fingerprint(changed, by))
 
 
 def test_finished_results_in_a_folder_are_scored_alike(suite, quality, tmp_path):

@@ -6,7 +6,9 @@ from rich.table import Column, Table
 
 from stillwatch.cli.console import messages, output, plain
 from stillwatch.exchange.quality import Quality
+from stillwatch.lab.compare import Comparison
 from stillwatch.lab.score import Score
+from stillwatch.lab.scoring.compared import comparison_tables
 from stillwatch.lab.scoring.render import to_tables
 from stillwatch.scan import ScanOutcome
 from stillwatch.sources.ingest import IngestReport
@@ -56,6 +58,11 @@ def print_outcome(outcome: ScanOutcome) -> None:
 def print_score(score: Score) -> None:
     """Verdicts against the truth."""
     output.print(to_tables(score))
+
+
+def print_comparison(compared: Comparison) -> None:
+    """Differences between two detectors."""
+    output.print(comparison_tables(compared))
 
 
 def print_quality(quality: Quality) -> None:

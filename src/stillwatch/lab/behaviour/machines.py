@@ -24,11 +24,15 @@ _SECOND = 1_000_000
 _WINDOW = WINDOW_S * _SECOND
 _DAY_WINDOWS = 144
 _WEEK_WINDOWS = 7 * _DAY_WINDOWS
-# Clients of one volume start their days within six hours of each other, not at the same minute.
-_PHASE = 18
-# Real clients of like volume are preferred: odds fall by e for each factor e of volume.
-_CANDIDATES = 24
-_TRIES = 40
+# Clients of one volume start their days within six hours of each other; whole hours, because real jobs begin on
+# the hour. Windows of one client begin up to a minute late: its edges are nobody else's.
+_PHASE = 3
+_LATE = 1 * _SECOND
+# Real clients of like volume are preferred: odds fall by e for each _WIDTH of log volume. No real client is as
+# small as many accounts are: the further below the smallest, the less volume matters.
+_WIDTH = 0.3
+_CANDIDATES = 48
+_TRIES = 96
 # Below this share of a real client's requests, whose requests they are no longer matters.
 _THIN = 0.125
 _COPIES = 4.0
@@ -100,22 +104,30 @@ def machine_arrivals(rng: np.random.Generator, counts: Ints, start: int, end: in
         (client, ts): int64 each, counts.sum() entries; client is the place in `counts`, in order; times in
         microseconds, in order within a client.
     """
-    return arrivals_after(_model_pool(), rng, counts, start, end)
+    client, ts, _ = followed_arrivals(rng, counts, start, end)
+    return client, ts
 
 
-def arrivals_after(
-    pool: _Pool, rng: np.random.Generator, counts: Ints, start: int, end: int
-) -> tuple[Ints, Ints]:
-    """As `machine_arrivals`, with a choice of the real clients."""
+def followed_arrivals(
+    rng: np.random.Generator, counts: Ints, start: int, end: int, like: Ints | None = None
+) -> tuple[Ints, Ints, Ints]:
+    """As `machine_arrivals`, and which real client each of `counts` follows (-1 none).
+
+    With `like`, real clients of these volumes are preferred and thinned to `counts`.
+    """
+    pool = _model_pool()
     if end <= start:
         raise ValueError(f"the window ends ({end}) before it starts ({start})")
     counts = np.maximum(np.asarray(counts, np.int64), 0)
     seeds = rng.integers(0, 2**64, len(counts), np.uint64)
     first = np.concatenate([[0], np.cumsum(counts)])
     ts = np.empty(first[-1], np.int64)
+    volumes = counts if like is None else np.asarray(like, np.int64)
     real = (pool.requests, pool.sums, pool.cv, pool.weibull)
-    _fill(real, np.array(pool.volumes), pool.shapes, seeds, first, np.array([start, end]), ts)
-    return np.repeat(np.arange(len(counts)), counts), ts
+    source = np.full(len(counts), -1)
+    limits = np.array([start, end])
+    _fill(real, np.array(pool.volumes), pool.shapes, seeds, (first, volumes, limits), (ts, source))
+    return np.repeat(np.arange(len(counts)), counts), ts, source
 
 
 def machine_times(rng: np.random.Generator, count: int, start: int, end: int, roughness: float = 1.3) -> Ints:
@@ -125,8 +137,10 @@ def machine_times(rng: np.random.Generator, count: int, start: int, end: int, ro
 
 
 @njit(nogil=True, cache=True)
-def _fill(real, volumes, shapes, seeds, first, window, ts):  # type: ignore[no-untyped-def]
-    """Write every client's times."""
+def _fill(real, volumes, shapes, seeds, ask, out):  # type: ignore[no-untyped-def]
+    """Write every client's times, and whom it follows."""
+    first, amounts, window = ask
+    ts, followed = out
     start, end = window[0], window[1]
     spans = int((end - start) // _WINDOW) + 2
     load = np.empty(spans, np.int64)
@@ -138,9 +152,9 @@ def _fill(real, volumes, shapes, seeds, first, window, ts):  # type: ignore[no-u
         if wanted == 0:
             continue
         state[0] = seeds[client]
-        # Windows of one client begin at any second: its edges are nobody else's.
-        grid = start - start % _WINDOW - int(uniform(state) * _WINDOW)
-        chosen, shift = _follow(real[1], volumes, state, wanted, start, end)
+        grid = start - start % _WINDOW
+        chosen, shift = _follow(real[1], volumes, state, amounts[client], start, end)
+        followed[client] = chosen
         total = _windows(real[0][chosen], state, shift, grid, window, load, source)
         if total == 0:
             load[:] = 1
@@ -152,6 +166,9 @@ def _fill(real, volumes, shapes, seeds, first, window, ts):  # type: ignore[no-u
                 continue
             left = max(start, grid + w * _WINDOW)
             right = min(end, grid + (w + 1) * _WINDOW)
+            if (w == 0 or load[w - 1] == 0) and uniform(state) < 0.5:
+                # Half of the real jobs do not begin on the ten minutes.
+                left += int(0.5 * uniform(state) * (right - left))
             share = min(1.0, taken[w] / load[w]) if load[w] > 0 else 1.0
             square = real[2][chosen, source[w]] ** 2
             # Thinning a renewal process at random: cv² tends to one.
@@ -168,19 +185,20 @@ def _follow(sums, volumes, state, wanted, start, end):  # type: ignore[no-untype
     span = min(max(1, int(windows)), WINDOWS)
     hour = int(start // _WINDOW) % _DAY_WINDOWS
     target = np.log(min(max(wanted / windows, volumes[0]), volumes[1]))
+    width = max(_WIDTH, np.log(volumes[0] * windows / wanted))
     best, chosen, shift = -np.inf, 0, 0
     for trial in range(_TRIES):
         if trial >= _CANDIDATES and best > -np.inf:
             break
         client = below(state, len(sums))
-        phase = below(state, 2 * _PHASE + 1) - _PHASE
+        phase = 6 * (below(state, 2 * _PHASE + 1) - _PHASE)
         first = (below(state, 14) * _DAY_WINDOWS + hour + phase + WINDOWS) % WINDOWS
         amount = sums[client, first + span] - sums[client, first]
         if amount == 0:
             continue
         distance = abs(np.log(amount / span) - target)
         # The largest of score plus Gumbel noise is a draw with odds exp(score).
-        score = -distance - np.log(-np.log(uniform(state)))
+        score = -distance / width - np.log(-np.log(uniform(state)))
         if score > best:
             best, chosen, shift = score, client, first
     return chosen, shift

@@ -50,7 +50,7 @@ class Leakage:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        return {**asdict(self), "share": self.share}
+        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -51,14 +51,14 @@ class CampaignScore:
             "accounts": self.accounts.to_dict(),
             "exchanges": self.exchanges.to_dict(),
             "scenario": self.scenario.to_dict(),
-            "leakage": self.leakage.to_dict(),
+            "leakage": self.leakage.share,
+            "gone": self.leakage.to_dict(),
             "relinked": self.relinked.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "CampaignScore":
         """From `to_dict`."""
-        leakage = {name: data["leakage"][name] for name in ("gone", "total", "flagged_at")}
         return cls(
             data["campaign_id"],
             bool(data["found"]),
@@ -67,7 +67,7 @@ class CampaignScore:
             Agreement.from_dict(data["accounts"]),
             Agreement.from_dict(data["exchanges"]),
             Scenario(**data["scenario"]),
-            Leakage(stopped=Stopped(data["leakage"]["stopped"]), **leakage),
+            Leakage(**{**data["gone"], "stopped": Stopped(data["gone"]["stopped"])}),
             Rate.from_dict(data["relinked"]),
         )
 
@@ -131,9 +131,11 @@ class Score:
     n_accounts: int = 0
     notes: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON. What can be computed from the rest (by_scenario, by_size, leakage, calibration, prices) is there
-        for readers and ignored by `from_dict`.
+    def to_dict(self, *, spent: bool = False) -> dict[str, Any]:
+        """For JSON; the same results give the same, unless time and memory are asked for (`spent`).
+
+        What can be computed from the rest (by_scenario, by_size, leakage, calibration, prices) is there for readers
+        and ignored by `from_dict`.
         """
         recalls = [(c.scenario, c.exchanges.recall) for c in self.campaigns]
         return {
@@ -153,7 +155,7 @@ class Score:
             "calibration": [row.to_dict() for row in calibrate([self.discoveries])],
             "prices": [price.to_dict() for price in prices(recalls)],
             "relinking": self.relinking.to_dict() if self.relinking is not None else None,
-            "spent": self.spent.to_dict(),
+            **({"spent": self.spent.to_dict()} if spent else {}),
             "n_exchanges": self.n_exchanges,
             "n_accounts": self.n_accounts,
             "notes": list(self.notes),
@@ -177,7 +179,7 @@ class Score:
                 Grouping(**data["grouping"]),
                 Discoveries(tuple(_discovery(d) for d in data["discoveries"]), data["nominal_fdr"]),
                 Rate.from_dict(data["relinking"]) if data["relinking"] is not None else None,
-                Spent(**data["spent"]),
+                Spent(**data.get("spent", {})),
                 int(data["n_exchanges"]),
                 int(data["n_accounts"]),
                 tuple(data["notes"]),

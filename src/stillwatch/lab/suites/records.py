@@ -3,23 +3,28 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from stillwatch.exchange.errors import UnreadableInputError
+from stillwatch.exchange.errors import StillwatchError, UnreadableInputError
 from stillwatch.exchange.output import partial_of, written
+from stillwatch.lab.scoring.rates import Rate
 from stillwatch.lab.scoring.result import Score
 from stillwatch.lab.scoring.spent import Spent
 from stillwatch.lab.suites.detectors import Detector
 from stillwatch.lab.suites.settings import Cell
+from stillwatch.lab.worldfile import read_world
 
 RESULT_TABLES = ("campaigns.parquet", "members.parquet", "flagged.parquet")
 QUALITY_FILE = "quality.json"
 TIMES_FILE = "times.json"
+_PACKAGE = Path(str(files("stillwatch")))
 _WIDTH = 110
+_RATE = Rate(0, 0).to_dict().keys()
 # Of a score, what is computed from the rest.
 _COMPUTED = frozenset({"by_scenario", "by_size", "calibration", "leakage", "prices"})
 _DIGITS = 6
@@ -72,7 +77,15 @@ def rounded(value: Any) -> Any:
 def kept_score(score: Score) -> dict[str, Any]:
     """What quality.json keeps of a score: all that `Score.from_dict` reads, rounded, but time and memory."""
     told = replace(score, spent=Spent()).to_dict()
-    return {key: rounded(value) for key, value in told.items() if key not in _COMPUTED}
+    return {key: _counts(rounded(value)) for key, value in told.items() if key not in _COMPUTED}
+
+
+def _counts(value: Any) -> Any:
+    """The same value with every rate as its two counts; share and interval follow from them."""
+    if isinstance(value, dict):
+        kept = ("hits", "total") if value.keys() == _RATE else value.keys()
+        return {key: _counts(value[key]) for key in kept}
+    return [_counts(inner) for inner in value] if isinstance(value, list) else value
 
 
 def as_lines(value: Any, indent: int = 0) -> str:
@@ -144,8 +157,7 @@ class Store:
 def fingerprint(cell: Cell, detector: Detector) -> str:
     """Of all that decides a run; see `Store`."""
     parts: list[Any] = [package_digest(), asdict(cell) | {"world": cell.world_name}, asdict(detector)]
-    if cell.world.endswith(".toml"):
-        parts.append(_digest([Path(cell.world)]))
+    parts.append(_world(cell.world))
     if detector.folder:
         parts.append(_digest(Path(detector.folder) / cell.name / name for name in RESULT_TABLES))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -153,10 +165,29 @@ def fingerprint(cell: Cell, detector: Detector) -> str:
 
 @cache
 def package_digest() -> str:
-    """Of every file of this package, as it was when first asked for."""
-    root = Path(str(files("stillwatch")))
-    found = (path for path in root.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return _digest(sorted(found), root)
+    """Of every file of this package but suites and worlds, as it was when first asked for."""
+    found = (path for path in _PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    data = {_PACKAGE / "lab" / "suites", _PACKAGE / "lab" / "worlds"}
+    code = [path for path in found if path.suffix != ".toml" or path.parent not in data]
+    return _digest(sorted(code), _PACKAGE)
+
+
+def _world(world: str) -> Any:
+    """All settings of a world, with what it takes from others."""
+    try:
+        return _plain(read_world(world))
+    except StillwatchError as error:  # its runs fail, and are made anew whatever stands here
+        return str(error)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value.__name__ if isinstance(value, ModuleType) else repr(value)
 
 
 def _digest(paths: Iterable[Path], root: Path | None = None) -> str:

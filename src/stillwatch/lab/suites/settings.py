@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stillwatch.exchange.errors import UnreadableInputError, UsageError
 from stillwatch.lab.parameters import Parameter, read_parameters
-from stillwatch.lab.simulate import SCALES
+from stillwatch.lab.plan.scales import SCALES
 from stillwatch.lab.worldfile import read_world
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -155,7 +155,7 @@ def _cells(
         if seeds:
             given["seeds"] = list(seeds)
         world = _world(given.get("name"), folder, where, file)
-        scale = Parameter("scale", "small", choices=tuple(SCALES)).check(given["scale"], where, file)
+        scale = Parameter("scale", "small", choices=SCALES).check(given["scale"], where, file)
         for key, null in (("seeds", False), ("null_seeds", True)):
             cells += [Cell(world, seed, null, str(scale)) for seed in _seeds(given[key], key, where, file)]
     if not cells:

@@ -55,8 +55,12 @@ def machines(traces: Path) -> None:
     table = read(traces / "servegen_client_windows.parquet")
     table = table.filter(pc.not_equal(table["model"], "deepseek-r1"))  # one day only
     table = table.filter(pc.greater(table["rate"], 0))
-    table = table.sort_by([("model", "ascending"), ("client_id", "ascending"), ("window_start_s", "ascending")])
-    names = [f"{m}:{c}" for m, c in zip(table["model"].to_pylist(), table["client_id"].to_pylist(), strict=True)]
+    table = table.sort_by(
+        [("model", "ascending"), ("client_id", "ascending"), ("window_start_s", "ascending")]
+    )
+    names = [
+        f"{m}:{c}" for m, c in zip(table["model"].to_pylist(), table["client_id"].to_pylist(), strict=True)
+    ]
     clients, place = np.unique(names, return_inverse=True)
     count = np.round(table["rate"].to_numpy() * WINDOW_S)
     write(
@@ -70,7 +74,9 @@ def machines(traces: Path) -> None:
         },
     )
     parts = [part_of(*_name(c)) for c in clients]
-    write("machine_clients", {"name": pa.array(clients.tolist()), "part": pa.array(parts).dictionary_encode()})
+    write(
+        "machine_clients", {"name": pa.array(clients.tolist()), "part": pa.array(parts).dictionary_encode()}
+    )
 
 
 def _name(client: str) -> tuple[str, int]:
@@ -83,10 +89,14 @@ def lengths(traces: Path) -> None:
     table = read(traces / "servegen_token_lengths.parquet")
     keys = ["model", "client_id", "field", "bin_low", "bin_high"]
     table = table.group_by(keys).aggregate([("share", "sum")]).sort_by([(k, "ascending") for k in keys])
-    names = [f"{m}:{c}" for m, c in zip(table["model"].to_pylist(), table["client_id"].to_pylist(), strict=True)]
+    names = [
+        f"{m}:{c}" for m, c in zip(table["model"].to_pylist(), table["client_id"].to_pylist(), strict=True)
+    ]
     model_part = np.array([part_of(*_name(n)) == "model" for n in names])
     share = table["share_sum"].to_numpy().astype(np.float64)
-    group = np.unique([f"{n}/{f}" for n, f in zip(names, table["field"].to_pylist(), strict=True)], return_inverse=True)[1]
+    group = np.unique(
+        [f"{n}/{f}" for n, f in zip(names, table["field"].to_pylist(), strict=True)], return_inverse=True
+    )[1]
     share /= np.bincount(group, share)[group]
     # Both fields are needed, and a share below a thousandth is one request or two.
     both = _with_both(names, table["field"].to_pylist())
@@ -174,7 +184,9 @@ def _persistence(opened: pa.Table) -> float:
 
 def main() -> None:
     """Write all files."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder with traces/*.parquet")
     traces = parser.parse_args().data / "traces"
     machines(traces)
