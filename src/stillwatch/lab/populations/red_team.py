@@ -21,7 +21,7 @@ from stillwatch.lab.behaviour.offices import domain, opened_together
 from stillwatch.lab.behaviour.public_sets import public_dice
 from stillwatch.lab.behaviour.templated import asked
 from stillwatch.lab.parameters import Parameter
-from stillwatch.lab.stage import Stage
+from stillwatch.lab.stage import LARGE, Stage
 from stillwatch.lab.texts.templates import Template
 from stillwatch.lab.traffic import Rows, Traffic
 
@@ -87,7 +87,7 @@ def _sweep(stage: Stage, wrappers: list[Template]) -> Rows:
         requests.prompts,
         system=requests.system,
         answer=requests.answer,
-        model=stage.models(np.full(probes, 3), ts),
+        model=stage.models(np.full(probes, LARGE), ts),
     )
 
 

@@ -13,9 +13,9 @@ from stillwatch.lab.behaviour.clocks import DAY, HOUR
 from stillwatch.lab.behaviour.lessons import sittings
 from stillwatch.lab.behaviour.living import developer_accounts
 from stillwatch.lab.behaviour.offices import employ, opened_together
-from stillwatch.lab.behaviour.templated import asked
+from stillwatch.lab.behaviour.templated import asked, system_of
 from stillwatch.lab.parameters import Parameter
-from stillwatch.lab.stage import Stage
+from stillwatch.lab.stage import LARGE, Stage
 from stillwatch.lab.traffic import Rows, Traffic
 
 SCALES = "groups"
@@ -57,9 +57,9 @@ def live(stage: Stage) -> Traffic:
         school_of[said.student],
         said.ts,
         requests.prompts,
-        system=stage.book.system(template.system) if template.system else -1,
+        system=system_of(stage, template.system),
         answer="reasoning",
-        model=stage.models(np.full(len(said.ts), 3), said.ts),
+        model=stage.models(np.full(len(said.ts), LARGE), said.ts),
         session=said.session,
         turn=said.turn,
         end_user=said.student,
