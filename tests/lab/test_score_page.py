@@ -1,18 +1,23 @@
 """What people see of a score: the tables and the page, against golden files."""
 
+import json
 import re
 from html.parser import HTMLParser
 
 import pytest
 from tests.lab.golden_files import agrees_with_golden, printed
 from tests.lab.score_worlds import write_labels, write_results, write_rich_world
+from typer.testing import CliRunner
 
+from stillwatch.cli.lab import app
 from stillwatch.exchange.errors import OutputError
+from stillwatch.lab.compare import compare
 from stillwatch.lab.score import pool, score
 from stillwatch.lab.scoring.charts import Scale, whisker
 from stillwatch.lab.scoring.html_page import render_page, write_page
 from stillwatch.lab.scoring.rates import Rate
 from stillwatch.lab.scoring.render import pooled_tables, to_tables
+from stillwatch.lab.suites.records import kept_score
 
 
 @pytest.fixture(scope="module")
@@ -97,3 +102,36 @@ def test_a_page_that_cannot_be_written_is_said(tmp_path, quiet):
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="page"):
         write_page(pool([quiet]), tmp_path / "file" / "page.html")
+
+
+def test_campaigns_of_several_runs_are_told_apart(rich):
+    page = render_page(pool([rich, rich]))
+    assert "8 of 10 campaigns found, 2 false campaigns" in page
+    assert all(
+        f"run {run}: {name}" in page for run in (1, 2) for name in ("jitter_0", "mixture_50", "r-wrong")
+    )
+
+
+def test_the_command_writes_the_page_and_what_compare_reads(tmp_path, rich):
+    results, labels = write_rich_world(tmp_path)
+    command = CliRunner()
+    page = tmp_path / "pages" / "score.html"
+    said = command.invoke(
+        app, ["score", str(results), "--labels", str(labels), "--html", str(page), "--json"]
+    )
+    assert said.exit_code == 0
+    assert page.read_text() == render_page(pool([rich]))
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "w-1.json").write_text(said.stdout)
+    told = command.invoke(app, ["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--json"])
+    assert json.loads(told.stdout)["overall"][6]["mean_b"] == 12.5
+
+
+def test_the_quality_file_of_a_suite_can_be_compared(tmp_path, rich):
+    runs = [
+        {"world": "w", "seed": 1, "null": False, "detector": name, "score": kept_score(rich)} for name in "ab"
+    ]
+    (tmp_path / "quality.json").write_text(json.dumps({"runs": runs}))
+    found = compare(tmp_path, tmp_path, "a", "b")
+    assert [row.mean for row in found.overall[:6]] == [0] * 6

@@ -93,7 +93,7 @@ def test_degrees_that_no_graph_has_are_refused(
 
 @given(hnp.arrays(np.int64, st.integers(1, 4), elements=st.integers(0, 4)), st.data())
 def test_refused_exactly_where_no_matrix_exists(rows: np.ndarray, data: st.DataObject) -> None:
-    import networkx as nx  # type: ignore[import-untyped]
+    import networkx as nx
 
     columns = data.draw(hnp.arrays(np.int64, st.integers(1, 4), elements=st.integers(0, 4)))
     graph = nx.DiGraph()

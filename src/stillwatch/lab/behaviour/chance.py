@@ -28,7 +28,8 @@ def uniform(state: State) -> float:
 @njit(nogil=True, cache=True)
 def below(state: State, limit: Any) -> int:
     """A whole number in 0..limit-1."""
-    return min(int(uniform(state) * limit), limit - 1)
+    place: int = min(int(uniform(state) * limit), limit - 1)
+    return place
 
 
 @njit(nogil=True, cache=True)
@@ -65,4 +66,5 @@ def gamma(state: State, shape: float) -> float:
 @njit(nogil=True, cache=True)
 def weibull(state: State, shape: float) -> float:
     """A Weibull number of scale one."""
-    return (-math.log(uniform(state))) ** (1.0 / shape)
+    drawn: float = (-math.log(uniform(state))) ** (1.0 / shape)
+    return drawn

@@ -44,7 +44,7 @@ def developer_accounts(stage: Stage, count: int, software: list[Software] | None
 
 
 def conversation_rows(
-    stage: Stage, account: Ints, sessions: Sessions, prompts: Recipes, answer: str | Ints = "plain"
+    stage: Stage, account: Ints, sessions: Sessions, prompts: Recipes, answer: str | int | Ints = "plain"
 ) -> Rows:
     """Rows of conversations without system prompt; the usual model is the account's."""
     favourites = stage.favourites(int(account.max(initial=0)) + 1)

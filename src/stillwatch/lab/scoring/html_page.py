@@ -12,7 +12,7 @@ from stillwatch.exchange.output import partial_of, written
 from stillwatch.lab.scoring.charts import Bar, Scale, Whisker, price_plot, whisker
 from stillwatch.lab.scoring.leakage import Leakage, Stopped
 from stillwatch.lab.scoring.pooled import Pooled
-from stillwatch.lab.scoring.result import Unmatched
+from stillwatch.lab.scoring.result import Score, Unmatched
 from stillwatch.lab.scoring.spoken import (
     accounts_range,
     bytes_spoken,
@@ -48,8 +48,10 @@ def write_page(pooled: Pooled, out: Path, title: str = "Score") -> None:
 def render_page(pooled: Pooled, title: str = "Score") -> str:
     """The page as text: no script, no network, charts as inline SVG."""
     even, root = Scale.linear(), Scale.root()
-    campaigns = [campaign for score in pooled.scores for campaign in score.campaigns]
-    false = [wrong for score in pooled.scores for wrong in score.false_campaigns]
+    campaigns = [(_name(c.campaign_id, run, pooled), c) for run, s in _numbered(pooled) for c in s.campaigns]
+    false = [
+        (_name(u.campaign_id, run, pooled), u) for run, s in _numbered(pooled) for u in s.false_campaigns
+    ]
     return (
         _environment()
         .get_template("score.html.j2")
@@ -73,7 +75,7 @@ def render_page(pooled: Pooled, title: str = "Score") -> str:
             agreements=_agreements(pooled, even),
             grouping=pooled.grouping,
             leakage=pooled.leakage,
-            leaks=[_leak(c.campaign_id, c.leakage) for c in campaigns[:MOST_ROWS]],
+            leaks=[_leak(name, c.leakage) for name, c in campaigns[:MOST_ROWS]],
             calibration=_calibration(pooled, root),
             prices=[price_plot(price) for price in pooled.prices],
             relinking=None if pooled.relinking is None else whisker("replaced", pooled.relinking, even),
@@ -166,17 +168,26 @@ def _agreements(pooled: Pooled, scale: Scale) -> list[Whisker]:
     ]
 
 
-def _wrong(rows: list[Unmatched]) -> list[tuple[str, ...]]:
+def _numbered(pooled: Pooled) -> enumerate[Score]:
+    return enumerate(pooled.scores, start=1)
+
+
+def _name(campaign: str, run: int, pooled: Pooled) -> str:
+    """Told apart by the number of the run where there are several."""
+    return campaign if len(pooled.scores) == 1 else f"run {run}: {campaign}"
+
+
+def _wrong(rows: list[tuple[str, Unmatched]]) -> list[tuple[str, ...]]:
     return [
         (
-            u.campaign_id,
+            name,
             u.stratum,
             u.rung,
             number(u.n_accounts),
             number(u.n_exchanges),
             percent(u.precision, 1),
         )
-        for u in rows
+        for name, u in rows
     ]
 
 
