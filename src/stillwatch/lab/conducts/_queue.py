@@ -130,10 +130,12 @@ def tasks(stage: Stage, count: int) -> Ints:
     # A repetition is dealt within the next forty requests, not at once.
     position = np.arange(count) + np.where(np.diff(item, prepend=-1) == 0, rng.integers(1, 40, count), 0)
     item = item[np.argsort(position, kind="stable")]
-    planted = np.flatnonzero(rng.random(count) < stage.number("planted"))
-    planted = planted[planted > 0]
-    item[planted] = item[(rng.random(len(planted)) * planted).astype(np.int64)]
-    return item
+    again = rng.random(count) < stage.number("planted")
+    again[:1] = False
+    fresh = np.cumsum(~again)
+    # Repeats what was really asked, not what another repetition has taken the place of.
+    earlier = np.flatnonzero(~again)[(rng.random(count) * fresh).astype(np.int64)]
+    return np.where(again, item[earlier], item)
 
 
 def arrivals(stage: Stage, lives: Lives, begin: int, end: int) -> Ints:
