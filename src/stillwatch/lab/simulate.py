@@ -121,6 +121,8 @@ def simulation(
     if seed < 0:
         raise UsageError(f"seed = {seed} is not allowed", "Set seed to a whole number from 0.")
     settings = world if isinstance(world, World) else read_world(world)
+    if not settings.populations and (null or not settings.campaigns):
+        raise UsageError(f"the world {settings.name} has nobody in it", "Add a [[population]].")
     return Simulation(settings, seed, scale_named(scale, settings.full), null, corpora)
 
 
@@ -180,11 +182,13 @@ def _render(made: Plan, spill: Spill, out: Path, pace: Pace) -> Tally:
 
 
 def _fresh(out: Path) -> Path:
-    """Removes what an earlier run left and makes the folders."""
+    """Removes what an earlier run left, so that a run that fails leaves no truth of another world; makes the folders."""
     folder = out / "dataset" / "exchanges"
     folder.mkdir(parents=True, exist_ok=True)
-    for old in folder.glob("part-*.parquet"):
-        old.unlink()
+    made = [out / "dataset" / "accounts.parquet", out / "dataset" / "releases.parquet"]
+    truth = [out / f"{name}.parquet" for name in ("labels", "scenarios", "replacements")]
+    for old in [*folder.glob("part-*.parquet"), *made, *truth]:
+        old.unlink(missing_ok=True)
     scratch = out / _SCRATCH
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()

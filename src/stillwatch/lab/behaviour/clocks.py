@@ -1,11 +1,8 @@
 """When things happen: human sessions, machines, and the working hours of both. Times are microseconds since
 1970.
 
-Sources of the figures: the gap between two prompts of one person has the quantiles 24 / 43 / 78 / 140 / 216 s
-(10 / 25 / 50 / 75 / 90 %) in RealHumanEval. Hourly volumes of heavy automated clients have a standard
-deviation of the log of 1.1 / 2.1 / 2.7 (quartiles), an hour-to-hour correlation of 0.46 / 0.63 / 0.80, and
-their gaps a coefficient of variation of 1.0 / 1.1 / 1.5 in the ServeGen client traces. So machines are not
-smooth, and their days are not alike.
+People: people_clock.py (pauses of RealHumanEval, days of the authors of chit-chat). Machines: machines.py (clients of
+ServeGen). The hours of the day and the zones are figures of our own.
 """
 
 from dataclasses import dataclass
@@ -13,8 +10,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch.lab.behaviour.machines import machine_arrivals as machine_arrivals
-from stillwatch.lab.behaviour.machines import machine_times as machine_times
+from stillwatch.lab.behaviour.machines import machine_arrivals, machine_times
+from stillwatch.lab.behaviour.people_clock import active_days, openings, pauses
+
+__all__ = [
+    "DAY",
+    "HOUR",
+    "MINUTE",
+    "OFFICE_HOURS",
+    "PRIVATE_HOURS",
+    "SECOND",
+    "Floats",
+    "Ints",
+    "Rhythm",
+    "Sessions",
+    "heavy_tailed",
+    "human_sessions",
+    "machine_arrivals",
+    "machine_times",
+    "periodic_times",
+]
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -61,7 +76,7 @@ class Rhythm:
         hours: weights of the 24 local hours.
         weekend: activity on Saturday and Sunday relative to a working day.
         turns: mean number of turns in a session (geometric).
-        pause_s: median pause between two turns, seconds (log-normal, sigma 0.85).
+        pause_s: median pause between two turns, seconds; the distribution is RealHumanEval's.
         zones: hours from UTC to draw from, or None for the whole world.
     """
 
@@ -80,42 +95,66 @@ def heavy_tailed(rng: np.random.Generator, size: int, mean: float, sigma: float 
 def human_sessions(
     rng: np.random.Generator, per_day: Floats, start: int, end: int, rhythm: Rhythm
 ) -> Sessions:
-    """Sessions of people with the given expected turns a day, inside start..end; a person's in the order of time."""
-    # Whole days, whatever the hour at which the window begins and ends: people keep to the hours of the clock.
-    midnight = start - start % DAY
-    days = -(-(end - midnight) // DAY)
-    n_sessions = rng.poisson(per_day * days / rhythm.turns)
-    person = np.repeat(np.arange(len(per_day)), n_sessions)
-    if rhythm.zones is None:
-        zone = rng.choice(ZONES, len(per_day), p=ZONE_WEIGHTS / ZONE_WEIGHTS.sum())
-    else:
-        zone = rng.choice(rhythm.zones, len(per_day))
-    chronotype = rng.normal(0, 1.2, len(per_day))
-    opened = _session_starts(rng, person, zone + chronotype, (midnight, days), rhythm)
-    opened = opened[np.lexsort((opened, person))]
+    """Sessions of people inside start..end: active and idle days, sessions that follow each other, real pauses.
+
+    Args:
+        rng: source of chance.
+        per_day: mean turns a day of each person.
+        start: first microsecond.
+        end: end of the window, excluded.
+        rhythm: hours, weekdays, zones, turns and pauses.
+    """
+    if end <= start or len(per_day) == 0:
+        empty = np.zeros(0, np.int64)
+        return Sessions(empty, empty, empty, empty)
+    zones, weights = (
+        (ZONES, ZONE_WEIGHTS) if rhythm.zones is None else (rhythm.zones, np.ones(len(rhythm.zones)))
+    )
+    zone = rng.choice(zones, len(per_day), p=weights / weights.sum())
+    shift = zone + rng.normal(0, 1.2, len(per_day))  # chronotype, in hours
+    person, opened = _session_starts(rng, per_day / rhythm.turns, shift, (start, end), rhythm)
     turns = rng.geometric(1 / rhythm.turns, len(person))
     first = np.repeat(np.cumsum(turns) - turns, turns)
-    turn = np.arange(turns.sum()) - first
-    pause = rng.lognormal(np.log(rhythm.pause_s), 0.85, len(turn)) * SECOND
+    turn = np.arange(len(first)) - first
+    pause = pauses(rng, len(turn), rhythm.pause_s)
     pause[turn == 0] = 0
     elapsed = np.cumsum(pause)
     ts = np.repeat(opened, turns) + (elapsed - elapsed[first]).astype(np.int64)
-    keep = (ts >= start) & (ts < end)
-    who = np.repeat(person, turns)
-    number = np.repeat(np.arange(len(person)), turns)
-    return Sessions(who[keep], number[keep], turn[keep], ts[keep])
+    keep = np.flatnonzero((ts >= start) & (ts < end))
+    number, turn = np.repeat(np.arange(len(person)), turns)[keep], turn[keep]
+    if len(number):
+        # A session that was open when the window begins starts with its first turn inside.
+        begins = np.flatnonzero(np.diff(number, prepend=-1))
+        turn = turn - np.repeat(turn[begins], np.diff(begins, append=len(number)))
+    return Sessions(np.repeat(person, turns)[keep], number, turn, ts[keep])
 
 
 def _session_starts(
-    rng: np.random.Generator, person: Ints, shift: Floats, window: tuple[int, int], rhythm: Rhythm
-) -> Ints:
-    start, n_days = window
-    weekday = (np.arange(n_days) + int((start // DAY + 3) % 7)) % 7
-    weight = np.where(weekday >= 5, rhythm.weekend, 1.0)
-    day = rng.choice(n_days, len(person), p=weight / weight.sum())
-    hour = rng.choice(24, len(person), p=rhythm.hours / rhythm.hours.sum()) + rng.random(len(person))
-    local = (hour - shift[person]) % 24
-    return (start + day * DAY + local * HOUR).astype(np.int64)
+    rng: np.random.Generator, per_day: Floats, shift: Floats, window: tuple[int, int], rhythm: Rhythm
+) -> tuple[Ints, Ints]:
+    """Who opens a session and when: local days that touch the window, weekends weaker."""
+    start, end = window
+    first = start // DAY - 1
+    day_number = np.arange(first, -(-end // DAY) + 1)
+    # 1970-01-01 was a Thursday.
+    weekend = (day_number + 3) % 7 >= 5
+    person, day, sessions = active_days(rng, per_day, _relative(weekend, rhythm.weekend))
+    local = openings(rng, sessions, rhythm.hours)
+    person = np.repeat(person, sessions)
+    opened = (first + np.repeat(day, sessions)) * DAY + ((local - shift[person]) * HOUR).astype(np.int64)
+    near = (opened >= start - HOUR) & (opened < end)
+    person, opened = person[near], opened[near]
+    # Seconds are fine enough to order sessions, and fit into one key with the person.
+    key = person * (2 * (end - start) // SECOND + DAY // SECOND) + (opened - start + HOUR) // SECOND
+    order = np.argsort(key, kind="stable")
+    return person[order], opened[order]
+
+
+def _relative(weekend: NDArray[np.bool_], level: float) -> Floats:
+    """Activity of each day, 1 on the mean of a window's days."""
+    weight = np.where(weekend, level, 1.0)
+    mean: Floats = weight / weight[1:-1].mean()
+    return mean
 
 
 def periodic_times(

@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 import numpy as np
 import pyarrow.parquet as pq
+from numba import njit
 from numpy.typing import NDArray
 
 from stillwatch.lab.traces import HERE
@@ -105,11 +106,19 @@ class TokenLengths:
 
 def from_quantiles(quantiles: Floats, share: Floats) -> Floats:
     """Values at shares in [0, 1) of a distribution given by quantiles on an even grid."""
-    step = share * (len(quantiles) - 1)
-    place = step.astype(np.int64)
-    low = quantiles[place]
-    value: Floats = low + (quantiles[place + 1] - low) * (step - place)
-    return value
+    values = np.empty(len(share))
+    _interpolate(quantiles, share, values)
+    return values
+
+
+@njit(nogil=True, cache=True)
+def _interpolate(quantiles: Floats, share: Floats, values: Floats) -> None:
+    last = len(quantiles) - 1
+    for i in range(len(share)):
+        step = share[i] * last
+        place = int(step)
+        low = quantiles[place]
+        values[i] = low + (quantiles[place + 1] - low) * (step - place)
 
 
 def _histograms(client: Ints, low: Ints, high: Ints, share: Floats) -> Histograms:

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numba import njit, uint64
+from numba import njit
 from numpy.typing import NDArray
 from scipy.special import gamma as gamma_function
 
-from stillwatch.lab.behaviour.chance import State, below, gamma, uniform, weibull
+from stillwatch.lab.behaviour.chance import below, gamma, uniform, weibull
 from stillwatch.lab.traces import WINDOW_S, WINDOWS, MachineWindows, machine_windows
 
 Ints = NDArray[np.int64]
@@ -155,7 +155,7 @@ def _fill(real, volumes, shapes, seeds, ask, out):  # type: ignore[no-untyped-de
         grid = start - start % _WINDOW
         chosen, shift = _follow(real[1], volumes, state, amounts[client], start, end)
         followed[client] = chosen
-        total = _windows(real[0][chosen], state, shift, grid, window, load, source)
+        total = _windows(real[0][chosen], state, (shift, grid), window, (load, source))
         if total == 0:
             load[:] = 1
             total = spans
@@ -173,8 +173,9 @@ def _fill(real, volumes, shapes, seeds, ask, out):  # type: ignore[no-untyped-de
             square = real[2][chosen, source[w]] ** 2
             # Thinning a renewal process at random: cv² tends to one.
             cv = np.sqrt(max(4e-4, share * square + 1.0 - share))
+            is_weibull = real[3][chosen, source[w]]
             part = ts[place : place + taken[w]]
-            _gaps(state, cv, real[3][chosen, source[w]], shapes, left, right, part)
+            _gaps(state, _shape(cv, is_weibull, shapes), is_weibull, (left, right), part)
             place += taken[w]
 
 
@@ -205,8 +206,10 @@ def _follow(sums, volumes, state, wanted, start, end):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True)
-def _windows(requests, state, shift, grid, window, load, source):  # type: ignore[no-untyped-def]
+def _windows(requests, state, begin, window, out):  # type: ignore[no-untyped-def]
     """The real client's requests in each window of the world; returns their sum."""
+    shift, grid = begin
+    load, source = out
     start, end = window[0], window[1]
     total, week, jump = 0, 0, 0
     for w in range(len(load)):
@@ -246,14 +249,20 @@ def _allot(state, load, total, wanted, taken):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _gaps(state, cv, is_weibull, shapes, left, right, ts):  # type: ignore[no-untyped-def]
-    """Times between `left` and `right` whose gaps have the given coefficient of variation."""
+def _shape(cv, is_weibull, shapes):  # type: ignore[no-untyped-def]
+    """Shape of gaps with a coefficient of variation."""
+    if not is_weibull:
+        return 1.0 / (cv * cv)
+    step = (np.log(cv) - np.log(0.02)) / (np.log(_LARGEST_CV) - np.log(0.02)) * (_SHAPES - 1)
+    return shapes[min(max(int(step + 0.5), 0), _SHAPES - 1)]
+
+
+@njit(nogil=True, cache=True)
+def _gaps(state, shape, is_weibull, limits, ts):  # type: ignore[no-untyped-def]
+    """Times between two limits, with gaps of the family and shape."""
+    left, right = limits
     size = len(ts)
     gaps = np.empty(size + 1)
-    shape = 1.0 / (cv * cv)
-    if is_weibull:
-        step = (np.log(cv) - np.log(0.02)) / (np.log(_LARGEST_CV) - np.log(0.02)) * (_SHAPES - 1)
-        shape = shapes[min(max(int(step + 0.5), 0), _SHAPES - 1)]
     total = 0.0
     for i in range(size + 1):
         gaps[i] = weibull(state, shape) if is_weibull else gamma(state, shape)

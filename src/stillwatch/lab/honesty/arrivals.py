@@ -2,7 +2,7 @@
 
 The real data are requests in 600 s windows and the coefficient of variation of the gaps inside them (ServeGen),
 so that is what is compared; real times are not made up. For every held-out client one of the same volume is
-simulated; those above `_MOST` requests are thinned to it on both sides, where the CV of the gaps is not compared:
+simulated; those above `_MOST` requests are thinned to `_THINNED` on both sides, where the CV of the gaps is not compared:
 what thinning does to a recorded one is not known well enough. Windows below the source's ten requests count as empty
 on both sides.
 """
@@ -26,6 +26,7 @@ Arrivals = Callable[[np.random.Generator, Ints, int, int, Ints], tuple[Ints, Int
 
 ALLOWED_AUC = 0.60
 _MOST = 250_000
+_THINNED = 50_000
 _SECOND = 1_000_000
 _START = 20_000 * 86_400 * _SECOND
 _END = _START + DAYS * 86_400 * _SECOND
@@ -82,16 +83,22 @@ def check_arrivals(seed: int, arrivals: Arrivals = followed_arrivals, top: int =
 
 
 def _real(rng: np.random.Generator, held: MachineWindows) -> tuple[Ints, Floats]:
-    """Requests by window, thinned to at most _MOST a client, and CV of the gaps."""
+    """Requests by window, thinned where there are too many, and CV of the gaps."""
     requests = held.requests.astype(np.int64)
-    share = np.minimum(1.0, _MOST / requests.sum(1))[:, None]
+    total = requests.sum(1)
+    share = (_size(total) / total)[:, None]
     counts = np.where(share < 1, rng.binomial(requests, share), requests)
     return _as_recorded(counts, held.cv.astype(np.float64))
 
 
+def _size(volume: Ints) -> Ints:
+    """Requests compared of a client with this volume."""
+    return np.where(volume <= _MOST, volume, _THINNED)
+
+
 def simulated(rng: np.random.Generator, volume: Ints, arrivals: Arrivals) -> tuple[Ints, Floats, Ints]:
     """Requests by window, CV of the gaps, and origin of one simulated client for each entry of `volume`."""
-    client, ts, source = arrivals(rng, np.minimum(volume, _MOST), _START, _END, volume)
+    client, ts, source = arrivals(rng, _size(volume), _START, _END, volume)
     window = client * WINDOWS + (ts - _START) // (WINDOW_S * _SECOND)
     counts = np.bincount(window, minlength=len(volume) * WINDOWS)
     cv = _cv(window, ts, len(volume) * WINDOWS)

@@ -38,7 +38,7 @@ class Separation:
 
 
 def separate(
-    features: Floats, label: Bools, group: Ints, rng: np.random.Generator, repeats: int = 3
+    features: Floats, label: Bools, group: Ints, rng: np.random.Generator, repeats: int = 2
 ) -> Separation:
     """Separation of two samples by out-of-fold scores.
 

@@ -30,15 +30,12 @@ Events = NDArray[np.void]
 _FAILING = 0.012
 
 
-def with_retries(
-    rng: np.random.Generator, rows: Rows, end: int, *, anywhere: bool
-) -> tuple[Rows, NDArray[np.bool_]]:
-    """Some requests fail; most of these are sent again after seconds to a minute.
+def with_retries(rng: np.random.Generator, rows: Rows, *, anywhere: bool) -> tuple[Rows, NDArray[np.bool_]]:
+    """Some requests fail; most of these are sent again after seconds to a minute, whether or not that is possible.
 
     Args:
         rng: source of chance.
         rows: requests.
-        end: end of the world, microseconds, excluded.
         anywhere: whether a balancer sends the second attempt to whichever account is served next.
 
     Returns:
@@ -53,15 +50,22 @@ def with_retries(
         order = np.argsort(rows.ts, kind="stable")
         following = np.searchsorted(rows.ts[order], retry.ts + delay)
         account = rows.account[order[np.minimum(following, len(rows) - 1)]]
-    retry = retry.moved(np.minimum(retry.ts + delay, end - 1), account)
+    retry = retry.moved(retry.ts + delay, account)
     return Rows.concatenate([rows, retry]), np.concatenate([failed, np.zeros(len(retry), bool)])
 
 
-def possible(rows: Rows, created_at: Ints, banned_at: Ints, window: tuple[int, int]) -> Rows:
-    """The requests between an account's birth and its ban, inside the world. The arrays have an entry an account."""
+def possible(rows: Rows, lives: tuple[Ints, Ints], window: tuple[int, int]) -> Ints:
+    """Places of the requests between an account's birth and its ban, inside the world.
+
+    Args:
+        rows: requests.
+        lives: births and bans, int64 microseconds, an entry an account.
+        window: start and end of the world, the end excluded.
+    """
+    created_at, banned_at = lives
     since = np.maximum(created_at + 2 * MINUTE, window[0])[rows.account]
     until = np.minimum(banned_at, window[1])[rows.account]
-    return rows.take(np.flatnonzero((rows.ts >= since) & (rows.ts < until)))
+    return np.flatnonzero((rows.ts >= since) & (rows.ts < until))
 
 
 def as_events(

@@ -6,12 +6,13 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from stillwatch.lab import conducts
 from stillwatch.lab.behaviour.accounts import Accounts
 from stillwatch.lab.behaviour.clocks import Ints
 from stillwatch.lab.plan.cells import stages
-from stillwatch.lab.plan.events import Events, as_events, possible, with_retries
+from stillwatch.lab.plan.events import as_events, possible, with_retries
 from stillwatch.lab.plan.scales import Scale
 from stillwatch.lab.plan.spill import Spill
 from stillwatch.lab.stage import Stage, Surroundings, sequence_of
@@ -116,22 +117,29 @@ def plan(around: Surroundings, scale: Scale, spill: Spill, *, null: bool, progre
         for stage in stages(actor, around, scale, made.hosts):
             traffic = actor.module.live(stage) if benign else actor.module.wage(stage)
             first = made.settle(traffic.accounts) if traffic.accounts is not None else 0
-            rows = possible(traffic.rows, *made.lives(traffic), stage.window)
+            lives = made.lives(traffic)
+            rows = traffic.rows.take(possible(traffic.rows, lives, stage.window))
             made.remember(actor.name, traffic, first, rows)
-            spill.add(_events(stage, actor, rows, first, number))
+            tried, failed, rng = _tried(stage, actor, rows, lives)
+            spill.add(as_events(rng, tried, failed, first, number))
             if traffic.cost is not None:
                 made.campaigns.append(_waged(traffic, first, number))
     return made
 
 
-def _events(stage: Stage, actor: Actor, rows: Rows, first: int, number: int) -> Events:
+def _tried(
+    stage: Stage, actor: Actor, rows: Rows, lives: tuple[Ints, Ints]
+) -> tuple[Rows, NDArray[np.bool_], np.random.Generator]:
+    """The requests with second attempts, whether each failed, and the chance that names them."""
     # Its own chance: what a population draws must not depend on what is done with its requests.
     rng = np.random.Generator(
         np.random.PCG64(sequence_of(stage.around.seed, f"{stage.name} sent", stage.group, stage.cell))
     )
     anywhere = getattr(actor.module, "BALANCED", actor.module.__name__.startswith(_CONDUCTS))
-    tried, failed = with_retries(rng, rows, stage.window[1], anywhere=anywhere)
-    return as_events(rng, tried, failed, first, number)
+    tried, failed = with_retries(rng, rows, anywhere=anywhere)
+    # Nobody tries again after a ban, and the account that is served next may not be born yet.
+    kept = possible(tried, lives, stage.window)
+    return tried.take(kept), failed[kept], rng
 
 
 def _waged(traffic: Traffic, first: int, number: int) -> Waged:

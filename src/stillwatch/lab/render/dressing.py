@@ -28,6 +28,11 @@ _MISSING = {
     "latency_ms": 0.01,
     "input_tokens": 0.005,
 }
+DRESSED = EXCHANGES.arrow.set(
+    EXCHANGES.names.index("system_prompt"),
+    pa.field("system_prompt", pa.dictionary(pa.int32(), pa.string())),
+)
+"""The EXCHANGES schema, with system prompts as a dictionary: few and long, they would take most of the memory."""
 _CODES = ((429, 0.55), (500, 0.15), (529, 0.2), (503, 0.1))
 _MS_PER_TOKEN = np.array([8.0, 16.0, 7.0, 15.0, 14.0])
 
@@ -52,7 +57,7 @@ class Wardrobe:
 
 
 def dress(events: Events, wardrobe: Wardrobe) -> pa.Table:
-    """The exchanges of these requests, in their order, as a table of the EXCHANGES schema."""
+    """The exchanges of these requests, in their order, as a table of the schema DRESSED."""
     who = wardrobe.accounts.take(pa.array(events["account"]))
     prompt = render(wardrobe.book, _recipes(events))
     system, system_characters = _systems(events, wardrobe.systems)
@@ -76,7 +81,7 @@ def dress(events: Events, wardrobe: Wardrobe) -> pa.Table:
         "system_prompt": system,
         "prompt": prompt,
         "response": _responses(events, wardrobe, written),
-        "n_messages": 1 + (events["system"] >= 0) + 2 * events["turn"].astype(np.int32),
+        "n_messages": (1 + (events["system"] >= 0) + 2 * events["turn"].astype(np.int64)).astype(np.int32),
         "n_tools": events["n_tools"].astype(np.int32),
         "temperature": who["temperature"],
         "max_output_tokens": who["max_output_tokens"],
@@ -92,7 +97,7 @@ def _recipes(events: Events) -> Recipes:
 
 def _systems(events: Events, systems: list[str]) -> tuple[pa.Array, Ints]:
     """System prompts as a dictionary, which Parquet keeps, and their lengths."""
-    place = pa.array(events["system"], mask=events["system"] < 0)
+    place = pa.array(events["system"], pa.int32(), mask=events["system"] < 0)
     stock = pa.array(systems, pa.string())
     lengths = np.array([*(len(text) for text in systems), 0])
     return pa.DictionaryArray.from_arrays(place, stock), lengths[events["system"]]
@@ -171,4 +176,4 @@ def _table(events: Events, columns: dict[str, Any]) -> pa.Table:
             lost = chance.uniform(events["id"], 40 + number) < _MISSING[column.name]
             values = pc.if_else(pa.array(lost), pa.scalar(None, values.type), values)
         arrays.append(values)
-    return pa.table(dict(zip(EXCHANGES.names, arrays, strict=True)))
+    return pa.Table.from_arrays(arrays, schema=DRESSED)

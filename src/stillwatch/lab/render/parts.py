@@ -14,7 +14,7 @@ from stillwatch.exchange.schema import TIMESTAMP
 from stillwatch.exchange.tables import EXCHANGES
 from stillwatch.lab.plan.events import Events
 from stillwatch.lab.plan.spill import Slice, Spill
-from stillwatch.lab.render.dressing import Wardrobe, dress
+from stillwatch.lab.render.dressing import DRESSED, Wardrobe, dress
 from stillwatch.lab.render.names import hex_strings
 from stillwatch.lab.texts.book import load
 from stillwatch.lab.texts.library import Library
@@ -46,22 +46,18 @@ def _load_wardrobe(folder: Path) -> Wardrobe:
 
 
 def write_part(events: Events, wardrobe: Wardrobe, path: Path) -> None:
-    """Dress the events and write them as one Parquet file."""
-    table = dress(events, wardrobe)
-    schema = EXCHANGES.arrow
-    place = schema.get_field_index("system_prompt")
-    # A dictionary in memory, a plain string column for every reader of the file.
-    kept = schema.set(place, pa.field("system_prompt", pa.string()))
+    """Dress the events and write them as one Parquet file of the EXCHANGES schema."""
+    # A dictionary in memory, a plain string column for every reader of the file: hence no stored schema.
     writer = pq.ParquetWriter(
         path,
-        table.schema,
+        DRESSED,
         compression="zstd",
         compression_level=1,
-        use_dictionary=[name for name in kept.names if name not in _UNIQUE],
+        use_dictionary=[name for name in EXCHANGES.names if name not in _UNIQUE],
         store_schema=False,
     )
     with writer:
-        writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
+        writer.write_table(dress(events, wardrobe), row_group_size=ROW_GROUP_ROWS)
 
 
 class Renderer:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from stillwatch.lab.traces import DAYS, WINDOW_S, WINDOWS
+from stillwatch.lab.traces import WINDOW_S
 
 HERE = Path(__file__).parent
 QUANTILES = 1024
