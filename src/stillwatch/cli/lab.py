@@ -135,6 +135,38 @@ def suite(
 
 
 @app.command()
+def attack(
+    out: Out,
+    world: Annotated[str, typer.Argument(help="Shipped world whose benign life surrounds it.")] = "everyday",
+    seed: Annotated[
+        list[int] | None, typer.Option(help="Tuning seed instead of 1 and 2; may be repeated.")
+    ] = None,
+    budget: Annotated[int, typer.Option(min=1, max=10_000, help="Settings to try.")] = 12,
+    scale: Annotated[str, typer.Option(help="Size of the worlds.")] = "small",
+    max_price: Annotated[float, typer.Option(help="Euros for a thousand useful exchanges, at most.")] = 400.0,
+    max_delay: Annotated[
+        float, typer.Option(help="Hours by which the data may come later, at most.")
+    ] = 336.0,
+    as_json: AsJson = False,
+) -> None:
+    """Tune a campaign against our own verdicts: an attacker who reads the source.
+
+    Writes OUT/trials.jsonl after every try and OUT/attacker.toml at the end; started again, it goes on where it
+    stood.
+    """
+    from stillwatch.cli.attack import print_tuned
+    from stillwatch.lab.adversary import Attack, tune_attacker
+
+    wanted = Attack(world, tuple(seed or (1, 2)), budget, scale, max_price, max_delay)
+    with progress("Attacking") as report:
+        tuned = tune_attacker(wanted, out, report)
+    if as_json:
+        print_json(tuned.to_dict())
+    else:
+        print_tuned(tuned, out)
+
+
+@app.command()
 def baseline(
     name: Annotated[str, typer.Argument(help="Name of a baseline; `stillwatch lab baselines` lists them.")],
     dataset: Annotated[Path, typer.Argument(help="Dataset folder, as `scan` reads it.")],
