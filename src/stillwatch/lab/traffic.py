@@ -130,12 +130,14 @@ class Host:
         activity: int64, its requests by account.
         created_at: int64, microseconds, by account.
         shared: what it shares.
+        accounts: its accounts, where a conduct of the world names this population; None else.
     """
 
     first: int
     activity: Ints
     created_at: Ints
     shared: object
+    accounts: Accounts | None = None
 
     @property
     def count(self) -> int:
@@ -149,4 +151,7 @@ class Host:
             np.concatenate([self.activity, other.activity]),
             np.concatenate([self.created_at, other.created_at]),
             self.shared,
+            Accounts.concatenate([self.accounts, other.accounts])
+            if self.accounts is not None and other.accounts is not None
+            else None,
         )

@@ -27,10 +27,12 @@ class Questions:
     ts: Ints
 
 
-def sittings(rng: np.random.Generator, students: Ints, sheet: Ints, begin: Ints) -> Questions:
+def sittings(
+    rng: np.random.Generator, students: Ints, sheet: Ints, begin: Ints, back: float = 0.45
+) -> Questions:
     """Each student sits down once and asks some of the sheet's exercises, in an order of his own.
 
-    After each exercise there are up to three further turns (each with probability 0.45), 20 to 200 s apart;
+    After each exercise there are up to three further turns (each with probability `back`), 20 to 200 s apart;
     the next exercise follows within fifteen minutes. Assumed.
 
     Args:
@@ -38,6 +40,7 @@ def sittings(rng: np.random.Generator, students: Ints, sheet: Ints, begin: Ints)
         students: int64, who sits down.
         sheet: int64 [students, exercises], the numbers of each one's exercises; or [exercises] for all.
         begin: int64 microseconds per student.
+        back: how likely each of three further turns is.
     """
     size = sheet.shape[-1]
     wanted = rng.integers(1, size + 1, len(students))
@@ -45,7 +48,7 @@ def sittings(rng: np.random.Generator, students: Ints, sheet: Ints, begin: Ints)
     taken = np.arange(size)[None, :] < wanted[:, None]
     sitting, _ = np.nonzero(taken)
     item = np.take_along_axis(np.broadcast_to(sheet, order.shape), order, axis=1)[taken]
-    turns = 1 + (rng.random((len(item), 3)) < 0.45).sum(axis=1)
+    turns = 1 + (rng.random((len(item), 3)) < back).sum(axis=1)
     session = np.repeat(np.arange(len(item)), turns)
     turn = rank_within(session)
     gap: Floats = (20 + 180 * rng.random(len(session)) ** 2) * SECOND

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -84,9 +85,14 @@ def woven(parts: Sequence[tuple[Ints, Recipes]]) -> Recipes:
 def machine_accounts(stage: Stage, count: int, software: list[Software] | None = None) -> Accounts:
     """Accounts of programs that run all day: opened before the world begins, answers as long as a real client's."""
     accounts = developer_accounts(stage, count, software)
-    accounts.length_profile[:] = machine_profiles(stage.rng, count, TokenLengths.load().clients)
+    accounts.length_profile[:] = machine_profiles(stage.rng, count, _real_clients())
     settle(accounts, stage.window)
     return accounts
+
+
+@cache
+def _real_clients() -> int:
+    return TokenLengths.load().clients
 
 
 def settle(accounts: Accounts, window: tuple[int, int]) -> None:

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from stillwatch.lab.behaviour.chance import below, uniform
 from stillwatch.lab.behaviour.clocks import Floats, Ints
 
 POLICIES = ("least_recently_used", "random", "hashed", "power_of_two", "sticky")
+RANDOM, POWER_OF_TWO, STICKY = 1, 3, 4
 NOBODY = -1
 _STICKY_RUN = 20.0  # mean requests that a worker sends through one account before it takes another
 
@@ -35,16 +37,21 @@ def deal(rng: np.random.Generator, policy: str, lives: Lives, ts: Ints, items: I
         lives: of the accounts.
         ts: int64, in the order of time.
         items: int64, what each request asks for.
+
+    Raises ValueError for an unknown policy.
     """
-    draws = rng.random((len(ts), 3))
-    weight = rng.gamma(12.0, 1.0, len(lives.since))
+    if policy not in POLICIES:
+        raise ValueError(f"no policy {policy!r}; there are {', '.join(POLICIES)}")
     coming = np.argsort(lives.since, kind="stable")
     if policy == "least_recently_used":
+        draws = rng.random((len(ts), 2))
         return _oldest(ts, lives.since, lives.until, coming, draws)
     if policy == "hashed":
         return _hashed(ts, lives.since, lives.until, items.astype(np.uint64))
+    weight = rng.gamma(12.0, 1.0, len(lives.since))
     spans = np.stack([lives.since, lives.until])
-    return _drawn(ts, spans, coming, draws, weight / weight.max(), POLICIES.index(policy))
+    seed = rng.integers(0, 2**64, 1, dtype=np.uint64)
+    return _drawn(ts, spans, coming, seed, weight / weight.max(), POLICIES.index(policy))
 
 
 @njit(cache=True, nogil=True)
@@ -91,7 +98,7 @@ def _hashed(ts: Ints, since: Ints, until: Ints, items: np.ndarray) -> Ints:  # p
 
 @njit(cache=True, nogil=True)
 def _drawn(
-    ts: Ints, spans: Ints, coming: Ints, draws: Floats, weight: Floats, policy: int
+    ts: Ints, spans: Ints, coming: Ints, seed: np.ndarray, weight: Floats, policy: int
 ) -> Ints:  # pragma: no cover
     since, until = spans[0], spans[1]
     accounts = len(since)
@@ -106,27 +113,25 @@ def _drawn(
             alive[many] = coming[born]
             many += 1
             born += 1
-        worker = int(draws[place, 0] * len(workers))
+        worker = below(seed, len(workers))
         held = workers[worker]
-        if policy == 4 and held != NOBODY and until[held] > now and draws[place, 1] > 1 / _STICKY_RUN:
+        if policy == STICKY and held != NOBODY and until[held] > now and uniform(seed) > 1 / _STICKY_RUN:
             chosen[place] = held
             continue
-        first, draw = NOBODY, draws[place, 2]
+        first = NOBODY
         while many > 0:
-            draw = (draw * 9301.0 + 0.49297) % 1.0
-            at = int(draw * many)
+            at = below(seed, many)
             account = alive[at]
             if until[account] <= now:
                 many -= 1
                 alive[at] = alive[many]
                 continue
-            draw = (draw * 9301.0 + 0.49297) % 1.0
-            if policy == 1 and draw > weight[account]:
+            if policy == RANDOM and uniform(seed) > weight[account]:
                 continue
-            if policy == 3 and first == NOBODY:
+            if policy == POWER_OF_TWO and first == NOBODY:
                 first = account
                 continue
-            if policy == 3 and used[first] < used[account]:
+            if policy == POWER_OF_TWO and used[first] < used[account]:
                 account = first
             chosen[place] = account
             used[account] += 1

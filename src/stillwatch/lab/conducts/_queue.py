@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stillwatch.exchange.errors import UsageError
 from stillwatch.lab.behaviour.clocks import DAY, HOUR, Floats, Ints
 from stillwatch.lab.conducts._dispatch import NOBODY, POLICIES, Lives, deal
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import LARGE, NEWEST, Stage
 from stillwatch.lab.texts.answers import KINDS
-from stillwatch.lab.texts.library import Template
 from stillwatch.lab.texts.recipes import Recipes
+from stillwatch.lab.texts.templates import Template
 from stillwatch.lab.traffic import NONE, Rows
 
 CAPABILITIES = ("reasoning", "rubric", "agentic_coding", "tool_use", "data_analysis", "rewriting")
@@ -45,6 +46,12 @@ WORK = (
     ),
     Parameter("pivot", 0.0, 0.0, 1.0, meaning="share of the requests that move to the newest model"),
     Parameter("pivot_days", 0.33, 0.01, 60.0, meaning="days after the release until that share has moved"),
+    Parameter(
+        "pivot_by",
+        "request",
+        choices=("request", "account"),
+        meaning="whether single requests move, or each account at a moment of its own and for good",
+    ),
 )
 TIMES = (
     Parameter("start_day", 3.0, 0.0, 119.0, meaning="first day of the campaign"),
@@ -76,7 +83,12 @@ class Queue:
 
 
 def span(stage: Stage) -> tuple[int, int]:
-    """Begin and end of the campaign, microseconds."""
+    """Begin and end of the campaign, microseconds. Raises UsageError where it begins after the world's end."""
+    if stage.number("start_day") >= stage.days:
+        raise UsageError(
+            f"{stage.name}: start_day = {stage.number('start_day'):g} is not allowed",
+            f"Set start_day to a number below the world's days ({stage.days:g}).",
+        )
     begin = stage.window[0] + int(stage.number("start_day") * DAY)
     return begin, min(stage.window[1], begin + int(stage.number("days") * DAY))
 
@@ -92,6 +104,9 @@ def open_queue(stage: Stage, wanted: Sequence[str]) -> Queue:
     """Templates for these capabilities, worded as the settings say."""
     language = stage.word("language")
     wording = "exchange" if stage.word("wording") == "exchange" else "fixed"
+    # What is worded anew each time needs one grammar a language; of the others there are so many as are wanted.
+    anew = len(LANGUAGES) if language == "mixed" else 1
+    count = anew if wording == "exchange" else int(stage.number("variants"))
     templates: dict[str, list[Template]] = {}
     for capability in wanted:
         templates[capability] = [
@@ -101,7 +116,7 @@ def open_queue(stage: Stage, wanted: Sequence[str]) -> Queue:
                 language=LANGUAGES[number % len(LANGUAGES)] if language == "mixed" else language,
                 wording=wording,
             )
-            for number in range(1 if wording == "exchange" else int(stage.number("variants")))
+            for number in range(count)
         ]
     return Queue(templates, int(stage.rng.integers(0, 2**63)))
 
@@ -115,10 +130,12 @@ def tasks(stage: Stage, count: int) -> Ints:
     # A repetition is dealt within the next forty requests, not at once.
     position = np.arange(count) + np.where(np.diff(item, prepend=-1) == 0, rng.integers(1, 40, count), 0)
     item = item[np.argsort(position, kind="stable")]
-    planted = np.flatnonzero(rng.random(count) < stage.number("planted"))
-    planted = planted[planted > 0]
-    item[planted] = item[(rng.random(len(planted)) * planted).astype(np.int64)]
-    return item
+    again = rng.random(count) < stage.number("planted")
+    again[:1] = False
+    fresh = np.cumsum(~again)
+    # Repeats what was really asked, not what another repetition has taken the place of.
+    earlier = np.flatnonzero(~again)[(rng.random(count) * fresh).astype(np.int64)]
+    return np.where(again, item[earlier], item)
 
 
 def arrivals(stage: Stage, lives: Lives, begin: int, end: int) -> Ints:
@@ -140,7 +157,8 @@ def worked_off(rng: np.random.Generator, count: int, begin: int, end: int) -> In
     hours = max(1, -(-(end - begin) // HOUR))
     load = np.concatenate([[0.0], np.cumsum(rng.lognormal(0, 0.35, hours))])
     place = np.interp(np.sort(rng.random(count)) * load[-1], load, np.linspace(begin, end, hours + 1))
-    return place.astype(np.int64)
+    moments: Ints = place.astype(np.int64)
+    return moments
 
 
 @dataclass(frozen=True)
@@ -170,7 +188,7 @@ def campaign_rows(stage: Stage, dealt: Dealt, queue: Queue | None = None) -> Row
     prompts, system = _prompts(stage, queue or open_queue(stage, wanted), kind, dealt)
     answer = np.array([KINDS.index(c) for c in wanted])[kind]
     return Rows.of(
-        dealt.account, dealt.ts, prompts, answer=answer, system=system, model=pivoted(stage, dealt.ts)
+        dealt.account, dealt.ts, prompts, answer=answer, system=system, model=pivoted(stage, dealt)
     )
 
 
@@ -188,8 +206,23 @@ def _prompts(stage: Stage, queue: Queue, kind: Ints, dealt: Dealt) -> tuple[Reci
     return Recipes.of(program[place], queue.writer, dealt.item // len(every), draw), system[place]
 
 
-def pivoted(stage: Stage, ts: Ints) -> Ints:
+def bare_tasks(queue: Queue, item: Ints) -> Recipes:
+    """The tasks in one wording for all: what they differ in is the task."""
+    first = np.array([own[0].program for own in queue.templates.values()])
+    return Recipes.of(first[item % len(first)], queue.writer, item // len(first), 0)
+
+
+def pivoted(stage: Stage, dealt: Dealt) -> Ints:
     """The model of each request: some move to the newest after its release, all at once or over days."""
-    days = (ts - stage.around.released_at) / DAY
+    days = (dealt.ts - stage.around.released_at) / DAY
     share = stage.number("pivot") * np.clip(days / stage.number("pivot_days"), 0, 1)
-    return np.where((days > 0) & (stage.rng.random(len(ts)) < share), NEWEST, LARGE)
+    if stage.word("pivot_by") == "account":
+        patience = stage.rng.random(int(dealt.account.max(initial=0)) + 1)[dealt.account]
+    else:
+        patience = stage.rng.random(len(dealt.ts))
+    return np.where((days > 0) & (patience < share), NEWEST, LARGE)
+
+
+def wasted(stage: Stage) -> float:
+    """Share of the requests that bring no new task: best of k and planted repetitions."""
+    return 1 - (1 - stage.number("planted")) / stage.number("best_of")

@@ -8,14 +8,14 @@ topics: the tasks are sorted with the detector's own vectors and each account is
 only, which is what an attacker does who has read our source.
 
 What it costs: a persona for each account, tokens for cover and follow-ups, and delay, because people sleep.
-Loyal topics cost nothing but the sorting, as long as the queue has as many topics as accounts need.
+Loyal topics cost nothing but the sorting, as long as the queue has as many topics as accounts need. The
+hours are those of the benign people (behaviour/clocks.py); all shares are ours, and doses of a world.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from stillwatch.lab.behaviour.accounts import Accounts
 from stillwatch.lab.behaviour.clocks import (
     DAY,
     OFFICE_HOURS,
@@ -26,21 +26,34 @@ from stillwatch.lab.behaviour.clocks import (
     human_sessions,
 )
 from stillwatch.lab.conducts import _prices as prices
-from stillwatch.lab.conducts._infrastructure import clean_accounts, dirty_accounts
-from stillwatch.lab.conducts._queue import TIMES, WORK, Dealt, campaign_rows, capabilities, span
+from stillwatch.lab.conducts._infrastructure import infrastructure, pool_accounts
+from stillwatch.lab.conducts._queue import (
+    TIMES,
+    WORK,
+    Dealt,
+    Queue,
+    bare_tasks,
+    campaign_rows,
+    capabilities,
+    open_queue,
+    span,
+    tasks,
+    wasted,
+)
 from stillwatch.lab.conducts._topics import topics
 from stillwatch.lab.parameters import Parameter
-from stillwatch.lab.stage import Stage
+from stillwatch.lab.stage import LARGE, Stage
 from stillwatch.lab.traffic import NONE, Cost, Rows, Traffic
 
 SCALES = "accounts"
 MIN_ACCOUNTS = 12
+BALANCED = False  # a person sends a failed request again himself
 PARAMETERS = (
     Parameter("accounts", 120, 2, 200_000, meaning="accounts"),
     *TIMES,
     *WORK,
     Parameter("per_day", 24.0, 0.5, 500.0, meaning="requests a day and account, cover included"),
-    Parameter("infrastructure", "clean", choices=("dirty", "clean"), meaning="addresses, cards and programs"),
+    infrastructure("clean"),
     Parameter("hours", "office", choices=("office", "private", "all"), meaning="when its people are awake"),
     Parameter("sitting", 6.0, 1.0, 200.0, meaning="mean requests of one sitting"),
     Parameter(
@@ -60,27 +73,19 @@ _HOURS = {"office": (OFFICE_HOURS, 0.25), "private": (PRIVATE_HOURS, 0.95), "all
 def wage(stage: Stage) -> Traffic:
     """The campaign's accounts and requests."""
     begin, end = span(stage)
-    accounts = _accounts(stage, begin)
+    accounts = pool_accounts(stage, begin - stage.rng.integers(DAY, 30 * DAY, stage.accounts), begin)
     hours, weekend = _HOURS[stage.word("hours")]
     per_day = stage.rng.gamma(8.0, stage.number("per_day") * stage.volume / 8.0, stage.accounts)
     rhythm = Rhythm(hours, weekend, turns=stage.number("sitting"), pause_s=60.0)
     sessions = human_sessions(stage.rng, per_day, begin, end, rhythm)
     covered, follows = _roles(stage, sessions)
+    talk = _conversations(sessions, covered, follows)
     work = np.flatnonzero(~covered & ~follows)
     rows = Rows.concatenate(
-        [_tasks(stage, sessions, work), _cover(stage, sessions, covered), _follows(stage, sessions, follows)]
+        [_tasks(stage, talk, work), _cover(stage, talk, covered), _follows(stage, talk, follows)]
     )
     cost = _cost(stage, len(work), len(sessions.ts))
     return Traffic(accounts, rows, cost=cost, capabilities=capabilities(stage))
-
-
-def _accounts(stage: Stage, begin: int) -> Accounts:
-    born = begin - stage.rng.integers(DAY, 30 * DAY, stage.accounts)
-    if stage.word("infrastructure") == "dirty":
-        return dirty_accounts(stage, born)
-    accounts = clean_accounts(stage)
-    accounts.created_at[:] = np.minimum(accounts.created_at, begin - DAY)
-    return accounts
 
 
 def _roles(stage: Stage, sessions: Sessions) -> tuple[np.ndarray, np.ndarray]:
@@ -92,26 +97,34 @@ def _roles(stage: Stage, sessions: Sessions) -> tuple[np.ndarray, np.ndarray]:
     return covered, drawn & ~covered & (sessions.turn > 0)
 
 
-def _tasks(stage: Stage, sessions: Sessions, work: Ints) -> Rows:
-    work = work[np.argsort(sessions.ts[work], kind="stable")]
-    account, ts = sessions.person[work], sessions.ts[work]
-    rows = campaign_rows(stage, Dealt(account, ts, np.arange(len(work))))
+def _conversations(sessions: Sessions, covered: np.ndarray, follows: np.ndarray) -> Sessions:
+    """Each task opens a conversation of its own, which its follow-ups continue; a sitting of cover is one."""
+    size = len(sessions.ts)
+    opens = (np.diff(sessions.session, prepend=-1) != 0) | (~covered & ~follows)
+    number = np.cumsum(opens) - 1
+    first = np.maximum.accumulate(np.where(opens, np.arange(size), 0))
+    return Sessions(sessions.person, number, np.arange(size) - first, sessions.ts)
+
+
+def _tasks(stage: Stage, talk: Sessions, work: Ints) -> Rows:
+    work = work[np.argsort(talk.ts[work], kind="stable")]
+    queue = open_queue(stage, capabilities(stage))
+    dealt = Dealt(talk.person[work], talk.ts[work], tasks(stage, len(work)))
     if stage.number("topics"):
-        rows = _sorted_by_topic(stage, rows)
+        dealt = _sorted_by_topic(stage, queue, dealt)
+    rows = replace(campaign_rows(stage, dealt, queue), session=talk.session[work], turn=talk.turn[work])
     return _with_repeats(stage, rows)
 
 
-def _sorted_by_topic(stage: Stage, rows: Rows) -> Rows:
+def _sorted_by_topic(stage: Stage, queue: Queue, dealt: Dealt) -> Dealt:
     """Hands the same tasks out anew, so that each account gets those of its own topics as far as they go."""
     rng, count = stage.rng, int(stage.number("topics"))
-    topic = topics(stage.book, rows.prompt, count, rng)
+    topic = topics(stage.book, bare_tasks(queue, dealt.item), count, rng)
     own = rng.integers(0, count, (stage.accounts, int(stage.number("own_topics"))))
-    wanted = own[rows.account, rng.integers(0, own.shape[1], len(rows))]
+    wanted = own[dealt.account, rng.integers(0, own.shape[1], len(dealt.item))]
     # Both sides in the order of their topic: a task meets a request for its topic, what is left over anything.
     supply, demand = np.argsort(topic, kind="stable"), np.argsort(wanted, kind="stable")
-    task = _matched(topic, wanted, supply, demand, count)
-    moved = rows.take(task)
-    return replace(moved, account=rows.account, ts=rows.ts, model=rows.model)
+    return replace(dealt, item=dealt.item[_matched(topic, wanted, supply, demand, count)])
 
 
 def _matched(topic: Ints, wanted: Ints, supply: Ints, demand: Ints, count: int) -> Ints:
@@ -137,61 +150,51 @@ def _with_repeats(stage: Stage, rows: Rows) -> Rows:
         np.arange(len(order)) - 1 - (stage.rng.random(len(order)) * np.minimum(place, 30)).astype(np.int64)
     )
     source = np.where(again, earlier, np.arange(len(order)))
-    prompts = rows.take(order).prompt.take(source)
     back = np.argsort(order, kind="stable")
-    return replace(rows, prompt=prompts.take(back))
+    asked = rows.take(order[source][back])  # with its system prompt and kind of answer
+    return replace(asked, ts=rows.ts, model=rows.model, session=rows.session, turn=rows.turn)
 
 
-def _cover(stage: Stage, sessions: Sessions, covered: np.ndarray) -> Rows:
+def _cover(stage: Stage, talk: Sessions, covered: np.ndarray) -> Rows:
     part = np.flatnonzero(covered)
-    who, number, turn = sessions.person[part], sessions.session[part], sessions.turn[part]
+    who, number, turn = talk.person[part], talk.session[part], talk.turn[part]
     seeds = stage.seeds(stage.accounts)
     answer: str | Ints = "plain"
     if stage.word("cover") == "coding":
         prompts, answer = stage.library.coding(who, number, turn, seeds, stage.rng)
     else:
         prompts = stage.library.chat(who, number, turn, seeds, stage.rng)
-    ts = sessions.ts[part]
-    model = stage.models(np.full(len(part), 3), ts)
+    ts = talk.ts[part]
+    model = stage.models(np.full(len(part), LARGE), ts)
     return Rows.of(who, ts, prompts, answer=answer, model=model, session=number, turn=turn)
 
 
-def _follows(stage: Stage, sessions: Sessions, follows: np.ndarray) -> Rows:
+def _follows(stage: Stage, talk: Sessions, follows: np.ndarray) -> Rows:
     """Short further questions, as everybody asks them; each belongs to the task before it."""
     part = np.flatnonzero(follows)
     ask = stage.library.homework_follow()
     prompts = ask.prompts(0, stage.rng.integers(0, 2**63, len(part)))
-    ts = sessions.ts[part]
-    model = stage.models(np.full(len(part), 3), ts)
+    ts = talk.ts[part]
+    model = stage.models(np.full(len(part), LARGE), ts)
     return Rows.of(
-        sessions.person[part],
+        talk.person[part],
         ts,
         prompts,
         model=model,
-        session=sessions.session[part],
-        turn=sessions.turn[part],
+        session=talk.session[part],
+        turn=talk.turn[part],
     )
 
 
-def _cost(stage: Stage, tasks: int, requests: int) -> Cost:
-    months = stage.number("days") / 30
-    clean = stage.word("infrastructure") == "clean"
-    each = (
-        prices.AGED_ACCOUNT + prices.VIRTUAL_CARD + prices.RESIDENTIAL_MONTH * months
-        if clean
-        else prices.ACCOUNT + prices.SHARED_CARD
-    )
-    wasted = (requests - tasks + tasks * stage.number("own_repeats")) * prices.REQUEST
+def _cost(stage: Stage, work: int, requests: int) -> Cost:
+    kind = stage.word("infrastructure")
+    useful = work * (1 - stage.number("own_repeats")) * (1 - wasted(stage))
     texts = prices.wording_cost(
-        stage.word("wording"), stage.word("language"), tasks, int(stage.number("variants"))
+        stage.word("wording"), stage.word("language"), work, int(stage.number("variants"))
     )
-    money = stage.accounts * (each + prices.PERSONA) + wasted + texts
-    useful = tasks * (1 - stage.number("own_repeats"))
+    each = prices.account_cost(kind, stage.number("days")) + prices.PERSONA
+    money = stage.accounts * each + (requests - useful) * prices.REQUEST + texts
     # The same tasks through accounts that work round the clock at the same rate.
     delay = (requests / max(useful, 1) - 1) * stage.number("days") * 24
-    return Cost(
-        stage.accounts,
-        round(money, 2),
-        round(delay, 1),
-        "a persona for each account, cover, follow-ups, waiting",
-    )
+    note = f"{prices.account_note(kind)}, a persona for each, cover, follow-ups, waiting"
+    return Cost(stage.accounts, round(money, 2), round(delay, 1), note)

@@ -3,18 +3,18 @@
 Before the campaign and along with it, decoys send the campaign's own templates as honest strangers would:
 each stays with few tasks of its own, asks them again, keeps its own hours. Whoever learns from these
 accounts what innocent users of the template look like, or takes past traffic for benign, learns the wrong
-thing; whoever counts repeats finds them.
+thing; whoever counts repeats finds them. No disclosure tells of it; it is what one who has read this source
+would try against a detector that learns from its own logs.
 
 Cost to the attacker: accounts and tokens that bring nothing, and the days before the campaign.
 """
 
 import numpy as np
 
-from stillwatch.lab.behaviour.accounts import NEVER
 from stillwatch.lab.behaviour.clocks import DAY, PRIVATE_HOURS, Ints, Rhythm, human_sessions
 from stillwatch.lab.conducts import _prices as prices
 from stillwatch.lab.conducts._dispatch import Lives
-from stillwatch.lab.conducts._infrastructure import clean_accounts, dirty_accounts
+from stillwatch.lab.conducts._infrastructure import infrastructure, pool_accounts
 from stillwatch.lab.conducts._queue import (
     QUEUE,
     Dealt,
@@ -30,13 +30,14 @@ from stillwatch.lab.traffic import Cost, Rows, Traffic
 
 SCALES = "accounts"
 MIN_ACCOUNTS = 12
+BALANCED = False  # a decoy sends a failed request again itself
 PARAMETERS = (
     Parameter("accounts", 160, 4, 200_000, meaning="accounts, decoys included"),
     *QUEUE,
     Parameter("decoys", 0.4, 0.0, 0.95, meaning="share of the accounts that are decoys"),
     Parameter("early_days", 3.0, 0.0, 60.0, meaning="days before the campaign on which the decoys begin"),
     Parameter("own_tasks", 4, 1, 1000, meaning="tasks that a decoy keeps asking"),
-    Parameter("infrastructure", "clean", choices=("dirty", "clean"), meaning="addresses, cards and programs"),
+    infrastructure("clean"),
 )
 
 
@@ -44,20 +45,14 @@ def wage(stage: Stage) -> Traffic:
     """The campaign's accounts and requests, those of the decoys included."""
     begin, end = span(stage)
     early = max(stage.window[0], begin - int(stage.number("early_days") * DAY))
-    born = early - stage.rng.integers(DAY, 9 * DAY, stage.accounts)
-    clean = stage.word("infrastructure") == "clean"
-    accounts = clean_accounts(stage) if clean else dirty_accounts(stage, born)
-    accounts.created_at[:] = np.minimum(accounts.created_at, born)
-    accounts.banned_at[:] = NEVER
-    decoy = stage.rng.random(stage.accounts) < stage.number("decoys")
+    accounts = pool_accounts(stage, early - stage.rng.integers(DAY, 9 * DAY, stage.accounts), early)
+    decoy = stage.rng.permutation(stage.accounts) < round(stage.accounts * stage.number("decoys"))
     lives = Lives(np.where(decoy, end, begin), np.full(stage.accounts, end))
     queue = open_queue(stage, capabilities(stage))
     work = deal_out(stage, lives, begin, end)
     idle = _idle(stage, np.flatnonzero(decoy), (early, end), int(work.item.max(initial=0)) + 1)
-    parts = [campaign_rows(stage, dealt, queue) for dealt in (work, idle)]
-    return Traffic(
-        accounts, Rows.concatenate(parts), cost=_cost(stage, len(idle.ts)), capabilities=capabilities(stage)
-    )
+    rows = Rows.concatenate([campaign_rows(stage, dealt, queue) for dealt in (work, idle)])
+    return Traffic(accounts, rows, cost=_cost(stage, len(idle.ts)), capabilities=capabilities(stage))
 
 
 def _idle(stage: Stage, decoys: Ints, window: tuple[int, int], first: int) -> Dealt:
@@ -70,9 +65,9 @@ def _idle(stage: Stage, decoys: Ints, window: tuple[int, int], first: int) -> De
     return Dealt(decoys[sessions.person], sessions.ts, item)
 
 
-def _cost(stage: Stage, wasted: int) -> Cost:
-    months = (stage.number("days") + stage.number("early_days")) / 30
-    clean = stage.word("infrastructure") == "clean"
-    each = prices.AGED_ACCOUNT + prices.RESIDENTIAL_MONTH * months if clean else prices.ACCOUNT
-    money = stage.accounts * (each + prices.VIRTUAL_CARD) + wasted * prices.REQUEST
-    return Cost(stage.accounts, round(money, 2), stage.number("early_days") * 24, "decoys that bring nothing")
+def _cost(stage: Stage, idle: int) -> Cost:
+    kind = stage.word("infrastructure")
+    each = prices.account_cost(kind, stage.number("days") + stage.number("early_days"))
+    money = stage.accounts * each + idle * prices.REQUEST
+    note = f"{prices.account_note(kind)}, decoys that bring nothing"
+    return Cost(stage.accounts, round(money, 2), stage.number("early_days") * 24, note)

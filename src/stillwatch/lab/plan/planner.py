@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -63,6 +64,17 @@ class Plan:
     banned_at: list[Ints] = field(default_factory=list)
     accounts: int = 0
 
+    @cached_property
+    def _wanted(self) -> set[object]:
+        """Populations whose accounts a campaign joins or copies."""
+        return {
+            actor.values[parameter.name]
+            for actor in self.actors
+            if actor.is_campaign
+            for parameter in actor.module.PARAMETERS
+            if parameter.population
+        }
+
     def settle(self, accounts: Accounts) -> int:
         """Adds accounts and gives the number of the first of them."""
         first = self.accounts
@@ -88,6 +100,7 @@ class Plan:
             np.bincount(rows.account, minlength=len(traffic.accounts)),
             traffic.accounts.created_at,
             traffic.shared,
+            traffic.accounts if name in self._wanted else None,
         )
         known = self.hosts.get(name)
         self.hosts[name] = own if known is None else known.joined(own)

@@ -25,7 +25,7 @@ from stillwatch.lab.behaviour.living import conversation_rows
 from stillwatch.lab.behaviour.offices import employ
 from stillwatch.lab.behaviour.templated import asked, fresh_items, machine_accounts, woven
 from stillwatch.lab.parameters import Parameter
-from stillwatch.lab.stage import Stage
+from stillwatch.lab.stage import LARGE, Stage
 from stillwatch.lab.texts import answers
 from stillwatch.lab.texts.turns import Words
 from stillwatch.lab.traffic import Rows, Traffic
@@ -70,7 +70,7 @@ def _by_machine(stage: Stage, per_day: Floats, seeds: Words) -> Rows:
     who, ts = machine_arrivals(rng, counts, *stage.window)
     templates = [stage.library.bulk(_USES[n % len(_USES)], stage.dice) for n in range(len(counts))]
     requests = asked(stage, templates, who, fresh_items(rng, who, 0.02), seeds[who])
-    model = stage.models(np.full(len(who), 3), ts)
+    model = stage.models(np.full(len(who), LARGE), ts)
     return Rows.of(who, ts, requests.prompts, system=requests.system, answer=requests.answer, model=model)
 
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from stillwatch.lab.behaviour.accounts import Accounts
 from stillwatch.lab.behaviour.clocks import DAY, HOUR, Ints, machine_arrivals
-from stillwatch.lab.behaviour.public_sets import popular_sets, public_benchmark
+from stillwatch.lab.behaviour.public_sets import PUBLIC_SETS, popular_sets, public_benchmark
 from stillwatch.lab.behaviour.templated import asked, machine_accounts
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import MODELS, NEWEST, Stage
+from stillwatch.lab.texts.templates import Template
 from stillwatch.lab.traffic import Rows, Traffic
 
 SCALES = "groups"
@@ -38,17 +39,18 @@ def live(stage: Stage) -> Traffic:
     """All runs."""
     if stage.word("sharded") == "yes":
         accounts = _laboratory(stage)
-        return Traffic(accounts, _runs(stage, np.arange(stage.accounts), int(popular_sets(stage.rng, 1)[0])))
+        forms = public_benchmark(stage, int(popular_sets(stage.rng, 1)[0]))
+        return Traffic(accounts, _runs(stage, np.arange(stage.accounts), forms))
     accounts = machine_accounts(stage, stage.accounts)
+    public = [public_benchmark(stage, number) for number in range(PUBLIC_SETS)]
     sets = popular_sets(stage.rng, stage.accounts).tolist()
-    parts = [_runs(stage, np.array([place]), number) for place, number in enumerate(sets)]
+    parts = [_runs(stage, np.array([place]), public[number]) for place, number in enumerate(sets)]
     return Traffic(accounts, Rows.concatenate(parts))
 
 
-def _runs(stage: Stage, accounts: Ints, number: int) -> Rows:
+def _runs(stage: Stage, accounts: Ints, forms: list[Template]) -> Rows:
     """All runs of one group: its accounts share the items of each run."""
     rng = stage.rng
-    forms = public_benchmark(stage, number)[:2]
     items, runs = max(12, round(stage.number("items") * stage.volume)), int(stage.number("runs"))
     start, end = stage.window
     begins = np.sort(rng.integers(start, end - 6 * HOUR, runs))
@@ -61,7 +63,7 @@ def _runs(stage: Stage, accounts: Ints, number: int) -> Rows:
     form = (rng.random(runs) < 0.25).astype(np.int64)
     newest = (begins > stage.around.released_at) & (np.arange(runs) % 2 == 1)
     model = np.where(newest, NEWEST, np.arange(runs) % (len(MODELS) - 1))
-    requests = asked(stage, forms, form[run], item, 0)
+    requests = asked(stage, forms[:2], form[run], item, 0)
     who = accounts[rng.integers(0, len(accounts), len(run))]
     return Rows.of(
         who,

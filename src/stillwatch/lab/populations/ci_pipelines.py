@@ -34,6 +34,7 @@ PARAMETERS = (
 )
 _JOBS = 3.0
 _KINDS = 4  # jobs that a company has set up: each with a template of its own
+_AGAIN = 0.3
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,12 @@ def live(stage: Stage) -> Traffic:
     ts = begin + (rank_within(push) * rng.exponential(4.0, len(push)) * SECOND).astype(np.int64)
     kit = [stage.library.bulk("ci", stage.dice) for _ in range(min(companies * _KINDS, 400))]
     # A company writes its own prompts, or takes over one of those that are passed around.
-    which = (company * _KINDS + rng.integers(0, _KINDS, len(push))) % len(kit)
-    requests = asked(stage, kit, which, push, stage.seeds(len(owner))[repository])
+    number = rank_within(push)
+    which = (company * _KINDS + (number + push) % _KINDS) % len(kit)
+    # One part of the change a job; a job that is run again asks the same.
+    again = rng.random(len(push)) < _AGAIN
+    part = push * 64 + np.where(again, 0, np.minimum(number // _KINDS, 63))
+    requests = asked(stage, kit, which, part, stage.seeds(len(owner))[repository])
     key = firms.first[company] + (rng.random(len(push)) * firms.many[company]).astype(np.int64)
     rows = Rows.of(
         key,

@@ -11,6 +11,7 @@ import numpy as np
 
 from stillwatch.lab.behaviour.clocks import HOUR, MINUTE, SECOND, Ints
 from stillwatch.lab.behaviour.living import developer_accounts
+from stillwatch.lab.behaviour.templated import system_of
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
 from stillwatch.lab.traffic import Rows, Traffic
@@ -33,7 +34,7 @@ def live(stage: Stage) -> Traffic:
     who, tick, ts = _ticks(stage)
     prompts = template.prompts(tick // HOUR, 0, stage.seeds(stage.accounts)[who])
     favourite = np.where(stage.favourites(stage.accounts) == 0, 0, 2)[who]
-    system = stage.book.system(template.system) if template.system else -1
+    system = system_of(stage, template.system)
     return Traffic(accounts, Rows.of(who, ts, prompts, model=favourite, system=system), shared=template)
 
 

@@ -16,7 +16,6 @@ from stillwatch.lab.behaviour.living import conversation_rows, people_accounts
 from stillwatch.lab.behaviour.templated import asked, woven
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
-from stillwatch.lab.texts import answers
 from stillwatch.lab.traffic import NONE, Rows, Traffic
 
 SCALES = "groups"
@@ -81,7 +80,7 @@ def _rows(stage: Stage, sessions: Sessions) -> Rows:
     )
     prompts = woven([(kit, of_kit.prompts), (free, own)])
     system: Ints = np.full(len(templated), of_kit.system[0] if len(kit) else NONE)
-    rows = conversation_rows(stage, sessions.person, sessions, prompts, answers.kind("code"))
+    rows = conversation_rows(stage, sessions.person, sessions, prompts, "code")
     return replace(rows, system=system)
 
 

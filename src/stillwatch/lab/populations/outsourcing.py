@@ -17,7 +17,7 @@ from stillwatch.lab.behaviour.living import developer_accounts
 from stillwatch.lab.behaviour.offices import employ, opened_together
 from stillwatch.lab.behaviour.templated import asked
 from stillwatch.lab.parameters import Parameter
-from stillwatch.lab.stage import Stage
+from stillwatch.lab.stage import LARGE, Stage
 from stillwatch.lab.texts.turns import rank_within
 from stillwatch.lab.traffic import Rows, Traffic
 
@@ -64,7 +64,7 @@ def live(stage: Stage) -> Traffic:
         requests.prompts,
         system=requests.system,
         answer=requests.answer,
-        model=stage.models(np.full(len(ts), 3), ts),
+        model=stage.models(np.full(len(ts), LARGE), ts),
         session=ticket,
         turn=turn,
     )

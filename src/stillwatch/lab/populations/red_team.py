@@ -21,7 +21,7 @@ from stillwatch.lab.behaviour.offices import domain, opened_together
 from stillwatch.lab.behaviour.public_sets import public_dice
 from stillwatch.lab.behaviour.templated import asked
 from stillwatch.lab.parameters import Parameter
-from stillwatch.lab.stage import Stage
+from stillwatch.lab.stage import LARGE, Stage
 from stillwatch.lab.texts.templates import Template
 from stillwatch.lab.traffic import Rows, Traffic
 
@@ -35,13 +35,14 @@ PARAMETERS = (
 )
 _WRAPPERS = 8
 _USED = 4  # wrappers that a group works with
+_VARIED = 0.7
 
 
 def live(stage: Stage) -> Traffic:
     """Tries by hand and sweeps by night."""
     rng = stage.rng
-    public = [stage.library.bulk("red_team", public_dice(stage, "probes", n)) for n in range(_WRAPPERS)]
-    wrappers = [public[n] for n in rng.permutation(_WRAPPERS)[:_USED].tolist()]
+    known = rng.permutation(_WRAPPERS)[:_USED].tolist()
+    wrappers = [stage.library.bulk("red_team", public_dice(stage, "probes", n)) for n in known]
     parts = [_tries(stage, wrappers)]
     parts += [_sweep(stage, wrappers) for _ in range(int(stage.number("sweeps")))]
     return Traffic(_accounts(stage), Rows.concatenate(parts), shared=wrappers[0])
@@ -56,7 +57,11 @@ def _tries(stage: Stage, wrappers: list[Template]) -> Rows:
     sessions = human_sessions(rng, per_day, *stage.window, rhythm)
     chosen = rng.integers(0, int(stage.number("probes")), int(sessions.session.max(initial=0)) + 1)
     which = rng.integers(0, len(wrappers), len(sessions.ts))
-    requests = asked(stage, wrappers, which, chosen[sessions.session], 0)
+    # The public probe first, then it again in another wrapper, or a variant of the researcher's own.
+    varied = (sessions.turn > 0) & (rng.random(len(which)) < _VARIED)
+    item = np.where(varied, rng.integers(0, 2**62, len(which)), chosen[sessions.session])
+    writer = np.where(varied, stage.seeds(count)[sessions.person], 0).astype(np.uint64)
+    requests = asked(stage, wrappers, which, item, writer)
     return Rows.of(
         sessions.person,
         sessions.ts,
@@ -82,7 +87,7 @@ def _sweep(stage: Stage, wrappers: list[Template]) -> Rows:
         requests.prompts,
         system=requests.system,
         answer=requests.answer,
-        model=stage.models(np.full(probes, 3), ts),
+        model=stage.models(np.full(probes, LARGE), ts),
     )
 
 

@@ -13,9 +13,9 @@ from stillwatch.lab.behaviour.clocks import DAY, HOUR
 from stillwatch.lab.behaviour.lessons import sittings
 from stillwatch.lab.behaviour.living import developer_accounts
 from stillwatch.lab.behaviour.offices import employ, opened_together
-from stillwatch.lab.behaviour.templated import asked
+from stillwatch.lab.behaviour.templated import asked, system_of
 from stillwatch.lab.parameters import Parameter
-from stillwatch.lab.stage import Stage
+from stillwatch.lab.stage import LARGE, Stage
 from stillwatch.lab.traffic import Rows, Traffic
 
 SCALES = "groups"
@@ -30,6 +30,7 @@ PARAMETERS = (
     ),
 )
 _CHAPTER = 8
+_BACK = 0.2
 
 
 def live(stage: Stage) -> Traffic:
@@ -45,7 +46,7 @@ def live(stage: Stage) -> Traffic:
     # A class goes through the book chapter by chapter, each from where it stands.
     chapters = int(stage.number("exercises")) // _CHAPTER
     chapter = (rng.integers(0, chapters, schools)[school_of[student]] + week) % chapters
-    said = sittings(rng, student, chapter[:, None] * _CHAPTER + np.arange(_CHAPTER)[None, :], begin)
+    said = sittings(rng, student, chapter[:, None] * _CHAPTER + np.arange(_CHAPTER)[None, :], begin, _BACK)
     later = said.turn > 0
     book = int(stage.seeds(1)[0] >> np.uint64(2))
     own = rng.integers(0, 2**62, len(later))
@@ -56,9 +57,9 @@ def live(stage: Stage) -> Traffic:
         school_of[said.student],
         said.ts,
         requests.prompts,
-        system=stage.book.system(template.system) if template.system else -1,
+        system=system_of(stage, template.system),
         answer="reasoning",
-        model=stage.models(np.full(len(said.ts), 3), said.ts),
+        model=stage.models(np.full(len(said.ts), LARGE), said.ts),
         session=said.session,
         turn=said.turn,
         end_user=said.student,

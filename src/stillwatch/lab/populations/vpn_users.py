@@ -2,7 +2,8 @@
 
 They write about private matters or, three in ten, about a project of their own. The VPN's provider decides their
 address (behaviour/network.py: twelve providers, few exits), each card is of one use, mail is with private providers
-more often. Shares are assumed.
+more often. Some take a residential proxy instead, whose exit is another home every hour to day. Shares are
+assumed.
 """
 
 import numpy as np
@@ -25,6 +26,7 @@ PARAMETERS = (
 )
 _DEVELOPERS = 0.3
 _PRIVATE_MAIL = 0.35
+_PROXIED = 0.3
 
 
 def live(stage: Stage) -> Traffic:
@@ -32,6 +34,10 @@ def live(stage: Stage) -> Traffic:
     rng, count = stage.rng, stage.accounts
     accounts = people_accounts(stage, count, 1.0)
     accounts.payment_id = list(virtual_cards(rng, count))
+    lent = np.flatnonzero(rng.random(count) < _PROXIED)
+    exits, accounts.rotates_every[lent] = stage.internet.proxied(len(lent), rng)
+    for place, own in zip(lent.tolist(), exits, strict=True):
+        accounts.addresses[place] = own
     hidden = (rng.random(count) < _PRIVATE_MAIL).tolist()
     accounts.email_domain = [
         "proton.me" if h else d for h, d in zip(hidden, accounts.email_domain, strict=True)

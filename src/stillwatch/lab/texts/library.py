@@ -6,11 +6,12 @@ templates.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
 from stillwatch.lab.texts.answers import Answers
-from stillwatch.lab.texts.book import Book, Key, Ref
+from stillwatch.lab.texts.book import Book, Key, Ref, Scope
 from stillwatch.lab.texts.chatting import Chat
 from stillwatch.lab.texts.coding import Coding
 from stillwatch.lab.texts.grammar import Dice, Grammar
@@ -72,6 +73,7 @@ class Library:
             name: self.book.scope({**people(), **rules}).program("item")
             for name, rules in shipped("problems").items()
         }
+        self._uses: dict[str, Scope] = {}
 
     def chat(
         self, person: Ints, session: Ints, turn: Ints, seeds: Words, rng: np.random.Generator
@@ -135,14 +137,14 @@ class Library:
         """
         if language not in LANGUAGES or wording not in ("fixed", "exchange"):
             raise ValueError(f"language {language!r} or wording {wording!r} is unknown")
-        rules = _worded(capability, language)
         content = self._content_of(capability, language)
         draft = self._draft(capability, language)
         fill = {"task": content.ref, "answer": draft, "draft": draft}
-        grammar = Grammar.of(people(), rules)
+        grammar = _teacher_grammar(capability, language)
         system = grammar.text("system", dice) or None
         if wording == "exchange":
-            program = self.book.scope({**people(), **rules}, slots=fill).program("template")
+            rules = {**people(), **_worded(capability, language)}
+            program = self.book.scope(rules, slots=fill).program("template")
         else:
             program = self.book.template(grammar.text("template", dice).replace("  ", " "), fill)
         return Template(capability, system, program, content.stock)
@@ -154,10 +156,8 @@ class Library:
         for one; the date and hour of "cron" are those of `item`, counted in hours since 1970-01-01 00:00.
         Raises KeyError for an unknown use.
         """
-        rules = shipped("bulk")[use]
-        own = {k: v for k, v in rules.items() if isinstance(v, list) and k not in ("own", "content")}
-        grammar = Grammar.of(people(), own)
-        system = grammar.text("system", dice) or None if "system" in rules else None
+        grammar = _bulk_grammar(use)
+        system = grammar.text("system", dice) or None if "system" in shipped("bulk")[use] else None
         return self._filled(use, grammar.text("template", dice), system, self._bulk_content(use))
 
     def benchmark(self, dice: Dice) -> list[Template]:
@@ -205,24 +205,25 @@ class Library:
 
     def _bulk_content(self, use: str) -> Content:
         rules = shipped("bulk")[use]
-        if "content" in rules or "own" in rules:
-            merged = {**texts(), **_lists(shipped("coding")["project"]), **_lists(rules)}
-            key = Key.ITEM if "content" in rules else Key.OWN
-            return Content(
-                self.book.scope(merged).program("content" if "content" in rules else "own"), key=key
-            )
+        if "content" in rules:
+            return Content(self._bulk_rule(use, "content"))
+        if "own" in rules:
+            return Content(self._bulk_rule(use, "own"), key=Key.OWN)
         kind = str(rules.get("text", "review"))
         if kind == "problem":
             return self._seeds(("maths", "science", "code", "logic"))
         return Content(self._texts.program(kind))
 
     def _own(self, use: str) -> int:
-        rules = shipped("bulk").get(use, {})
-        if "own" not in rules:
-            return self._texts.program("first_name")
-        return self.book.scope({**texts(), **_lists(shipped("coding")["project"]), **_lists(rules)}).program(
-            "own"
-        )
+        known = "own" in shipped("bulk").get(use, {})
+        return self._bulk_rule(use, "own") if known else self._texts.program("first_name")
+
+    def _bulk_rule(self, use: str, rule: str) -> int:
+        """A rule of a section of corpus/bulk.toml; compiled once, as thousands of accounts may ask for it."""
+        if use not in self._uses:
+            rules = {**texts(), **_lists(shipped("coding")["project"]), **_lists(shipped("bulk")[use])}
+            self._uses[use] = self.book.scope(rules)
+        return self._uses[use].program(rule)
 
     def _filled(self, use: str, text: str, system: str | None, content: Content, salt: int = 0) -> Template:
         """The content in the main slot, drafts and the like in the others."""
@@ -239,6 +240,18 @@ class Library:
     def _forms(self, forms: Sequence[str], kind: str, content: Content, dice: Dice) -> list[Template]:
         salt = int(dice.uniform() * 2**53)
         return [self._filled(kind, form, None, content, salt) for form in forms]
+
+
+@cache
+def _bulk_grammar(use: str) -> Grammar:
+    """What is drawn once for a template; its contents stay open."""
+    rules = _lists(shipped("bulk")[use])
+    return Grammar.of(people(), {k: v for k, v in rules.items() if k not in ("own", "content")})
+
+
+@cache
+def _teacher_grammar(capability: str, language: str) -> Grammar:
+    return Grammar.of(people(), _worded(capability, language))
 
 
 def _worded(capability: str, language: str) -> Rules:
