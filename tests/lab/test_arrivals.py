@@ -53,7 +53,7 @@ def test_the_check_has_power(clock):
 def test_delong_is_the_rank_statistic_and_its_error_is_that_of_resampling():
     rng = np.random.default_rng(1)
     label = rng.random(300) < 0.4
-    score = np.round(rng.normal(0, 1, 300) + 0.7 * label, 1)  # with ties
+    score = np.round(rng.normal(0, 1, 300) + 0.7 * label.astype(np.float64), 1)  # with ties
     auc, error = delong(score, label)
     oracle = mannwhitneyu(score[label], score[~label]).statistic / label.sum() / (~label).sum()
     assert auc == pytest.approx(oracle)
