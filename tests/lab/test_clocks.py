@@ -48,7 +48,7 @@ def test_the_same_seed_gives_the_same_arrivals_and_another_gives_others():
 
 
 def test_a_window_that_ends_before_it_starts_is_refused():
-    with pytest.raises(ValueError, match="ends .* before it starts"):
+    with pytest.raises(ValueError, match=r"ends .* before it starts"):
         machine_arrivals(np.random.default_rng(0), np.array([3]), START, START)
 
 

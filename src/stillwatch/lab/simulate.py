@@ -182,7 +182,7 @@ def _render(made: Plan, spill: Spill, out: Path, pace: Pace) -> Tally:
 
 
 def _fresh(out: Path) -> Path:
-    """Removes what an earlier run left, so that a run that fails leaves no truth of another world; makes the folders."""
+    """Makes the folders and removes what an earlier run left: no truth of another world may stay if this one fails."""
     folder = out / "dataset" / "exchanges"
     folder.mkdir(parents=True, exist_ok=True)
     made = [out / "dataset" / "accounts.parquet", out / "dataset" / "releases.parquet"]

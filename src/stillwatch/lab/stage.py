@@ -6,6 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
+from stillwatch.exchange.errors import UsageError
 from stillwatch.lab.behaviour.clients import Catalogue
 from stillwatch.lab.behaviour.clocks import DAY, Ints
 from stillwatch.lab.behaviour.network import Internet
@@ -147,8 +148,14 @@ class Stage:
         return str(self.values[name])
 
     def host(self, parameter: str = "host") -> Host:
-        """The population that this parameter names."""
-        return self.hosts[self.word(parameter)]
+        """The population that this parameter names. Raises UsageError for one without accounts of its own."""
+        name = self.word(parameter)
+        if name not in self.hosts:
+            raise UsageError(
+                f"{self.name}: {parameter} = {name!r} is not allowed: it has no accounts of its own",
+                f"Set {parameter} to one of: {', '.join(self.hosts)}.",
+            )
+        return self.hosts[name]
 
     def seeds(self, count: int) -> np.ndarray:
         """uint64 seeds for writers (people, projects, queues), different everywhere."""

@@ -164,7 +164,7 @@ def make_world(data: Mapping[str, object], name: str, file: str) -> World:
     benign = _actors(data.get("population", []), known(populations), "population", file)
     campaigns = _actors(data.get("campaign", []), known(conducts), "campaign", file)
     _check_names([*benign, *campaigns], file)
-    _check_hosts(benign, [*benign, *campaigns], file)
+    _check_hosts(benign, campaigns, file)
     full, logged = float(own["full"]), int(own["logged"])
     return World(name, start, days, release, full, logged, tuple(benign), tuple(campaigns))
 
@@ -231,14 +231,15 @@ def _check_names(actors: list[Actor], file: str) -> None:
             raise UsageError(f"two tables have the name {name}", "Give each a name of its own.", file=file)
 
 
-def _check_hosts(benign: list[Actor], actors: list[Actor], file: str) -> None:
-    names = [actor.name for actor in benign]
-    for actor in actors:
+def _check_hosts(benign: list[Actor], campaigns: list[Actor], file: str) -> None:
+    """Only populations that stand before can be hosts: they are planned one after the other."""
+    for place, actor in enumerate([*benign, *campaigns]):
+        before = [other.name for other in benign[:place]]
         for parameter in actor.module.PARAMETERS:
             value = actor.values[parameter.name]
-            if parameter.population and value not in names and (value or parameter.default):
+            if parameter.population and value not in before and (value or parameter.default):
                 raise UsageError(
                     f"{actor.name}: {parameter.name} = {value!r} is not allowed",
-                    f"Set {parameter.name} to one of: {', '.join(names)}.",
+                    f"Set {parameter.name} to a population that stands before it: {', '.join(before) or 'none does'}.",
                     file=file,
                 )

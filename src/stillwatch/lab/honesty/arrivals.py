@@ -2,9 +2,9 @@
 
 The real data are requests in 600 s windows and the coefficient of variation of the gaps inside them (ServeGen),
 so that is what is compared; real times are not made up. For every held-out client one of the same volume is
-simulated; those above `_MOST` requests are thinned to `_THINNED` on both sides, where the CV of the gaps is not compared:
-what thinning does to a recorded one is not known well enough. Windows below the source's ten requests count as empty
-on both sides.
+simulated. Those above `_MOST` requests are thinned to `_THINNED` on both sides, and the CV of their gaps is not
+compared: what thinning does to a recorded one is not known well enough. Windows below the source's ten requests
+count as empty on both sides.
 """
 
 from collections.abc import Callable
@@ -76,7 +76,8 @@ def check_arrivals(seed: int, arrivals: Arrivals = followed_arrivals, top: int =
     clients = len(counts)
     # Copies of one real client share a fold: to know one is not to know how simulated clients look.
     group = np.concatenate([np.arange(clients), clients + source])
-    result = separate(table, np.arange(len(table)) >= clients, group, rng)
+    twin = np.arange(2 * clients) % clients
+    result = separate(table, np.arange(2 * clients) >= clients, group, rng, twin=twin)
     order = np.argsort(result.single)[::-1][:top]
     told = [(names[i], result.single[i]) for i in order]
     return ArrivalCheck(result.auc, result.low, result.high, told, clients)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import expit, logit
 from scipy.stats import norm, rankdata
 
 Ints = NDArray[np.int64]
@@ -38,7 +38,12 @@ class Separation:
 
 
 def separate(
-    features: Floats, label: Bools, group: Ints, rng: np.random.Generator, repeats: int = 2
+    features: Floats,
+    label: Bools,
+    group: Ints,
+    rng: np.random.Generator,
+    repeats: int = 2,
+    twin: Ints | None = None,
 ) -> Separation:
     """Separation of two samples by out-of-fold scores.
 
@@ -48,6 +53,9 @@ def separate(
         group: rows of one group share a fold (matched pairs, accounts of one owner).
         rng: deals groups to folds.
         repeats: fold assignments to average over.
+        twin: rows of the two samples that were matched have one number. Training leaves out the twins of rows
+            that are scored: half a pair would teach the opposite of what the other half is, and hide a
+            difference behind an area below one half.
     """
     if not np.isfinite(features).all():
         raise ValueError("features must be finite numbers")
@@ -55,7 +63,7 @@ def separate(
     label = np.asarray(label, bool)
     score = np.zeros(len(label))
     for _ in range(repeats):
-        score += _out_of_fold(ranks, label, _folds(group, 5, rng))
+        score += _out_of_fold(ranks, label, _folds(group, 5, rng), group if twin is None else twin)
     auc, error = delong(score, label)
     half = float(norm.ppf(0.975)) * error
     single = [delong(column, label)[0] for column in ranks.T]
@@ -80,13 +88,15 @@ def _folds(group: Ints, count: int, rng: np.random.Generator) -> Ints:
     return fold
 
 
-def _out_of_fold(ranks: Floats, label: Bools, fold: Ints) -> Floats:
+def _out_of_fold(ranks: Floats, label: Bools, fold: Ints, twin: Ints) -> Floats:
     total = np.zeros(len(label))
     for number in np.unique(fold):
         held = fold == number
-        train, aim = ranks[~held], label[~held].astype(np.float64)
-        for scores in (_boosted(train, aim, ranks[held]), _ridge(train, aim, ranks[held])):
-            total[held] += scores
+        known = ~held & ~np.isin(twin, twin[held])
+        train, aim = ranks[known], label[known].astype(np.float64)
+        # The share of each sample in training differs by fold; scores of folds must not.
+        prior = 2 * logit(aim.mean())
+        total[held] += _boosted(train, aim, ranks[held]) + _ridge(train, aim, ranks[held]) - prior
     return total
 
 
