@@ -72,9 +72,8 @@ def wage_all(world: World, seed: int, factor: float = 1.0) -> list[Waged]:
         for stage in stages(actor, around, scale, made.hosts):
             traffic = actor.module.live(stage)
             first = made.settle(traffic.accounts)
-            made.remember(
-                actor.name, traffic, first, possible(traffic.rows, *made.lives(traffic), stage.window)
-            )
+            kept = possible(traffic.rows, made.lives(traffic), stage.window)
+            made.remember(actor.name, traffic, first, traffic.rows.take(kept))
     for actor in world.campaigns:
         waged = stages(actor, around, scale, made.hosts)
         found += [Waged(stage, actor.module.wage(stage), made) for stage in waged]
