@@ -83,7 +83,7 @@ def as_events(
     events["end_user"] = _named(rng, rows.end_user)
     events["actor"] = actor
     events["failed"] = failed
-    return events[np.argsort(events, order=("ts", "id"))]
+    return events[np.lexsort((events["id"], events["ts"]))]
 
 
 def _named(rng: np.random.Generator, numbers: Ints) -> NDArray[np.uint64]:
