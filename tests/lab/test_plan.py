@@ -2,6 +2,7 @@
 
 import itertools
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from stillwatch.lab.traffic import NONE, Host, Rows
 from stillwatch.lab.worldfile import Actor, make_world
 
 START = 1_772_409_600_000_000
+ANYWHERE: Any = None  # surroundings, where only sizes matter
 
 
 def actor(accounts, groups=1, scales="accounts", least=1, in_cells=False):
@@ -66,7 +68,7 @@ def test_a_scale_multiplies_and_the_largest_is_the_worlds_own():
 )
 def test_cells_hold_every_account_and_none_is_too_large(accounts, groups, least, scale, in_cells):
     size = scale_named(scale, 40.0)
-    made = list(stages(actor(accounts, groups, "accounts", least, in_cells), None, size, {}))
+    made = list(stages(actor(accounts, groups, "accounts", least, in_cells), ANYWHERE, size, {}))
     wanted = accounts * size.factor
     for group in range(groups):
         mine = [stage for stage in made if stage.group == group]
@@ -82,7 +84,7 @@ def test_cells_hold_every_account_and_none_is_too_large(accounts, groups, least,
 
 def test_populations_of_a_fixed_size_multiply_and_shrink_only_below_small():
     def sizes(scale):
-        return [stage.accounts for stage in stages(actor(40, 2, "groups", 6), None, scale, {})]
+        return [stage.accounts for stage in stages(actor(40, 2, "groups", 6), ANYWHERE, scale, {})]
 
     assert sizes(scale_named("medium", 1.0)) == [40] * 10
     assert sizes(scale_named("small", 1.0)) == [40] * 2

@@ -2,8 +2,10 @@
 
 import hashlib
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -60,7 +62,7 @@ def test_chance_follows_its_laws_whatever_else_is_drawn():
     ids = np.random.default_rng(1).integers(0, 2**64, 20_000, dtype=np.uint64)
     some = np.random.default_rng(2).permutation(len(ids))[:500]
     weights = (0.55, 0.15, 0.2, 0.1)
-    draws = {
+    draws: dict[str, Callable[[Any], Any]] = {
         "uniform": lambda names: chance.uniform(names, 5),
         "normal": lambda names: chance.normal(names, 5),
         "lognormal": lambda names: chance.lognormal(names, 5, 2.0, 0.5),
@@ -78,7 +80,8 @@ def test_chance_follows_its_laws_whatever_else_is_drawn():
     running = np.arange(20_000, dtype=np.uint64)
     assert kstest(chance.uniform(running, 0), "uniform").pvalue > 1e-6
     for other in (0, 1, 6, 45):
-        assert abs(spearmanr(chance.uniform(ids, 5), chance.uniform(ids, other)).statistic) < 0.04
+        likeness: Any = spearmanr(chance.uniform(ids, 5), chance.uniform(ids, other)).statistic
+        assert abs(likeness) < 0.04
 
 
 @given(
