@@ -1,5 +1,6 @@
 """docs/laboratory.md and docs/worlds.md say what the code does; their examples run and keep the contracts."""
 
+import ast
 import re
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from tests.test_docs import code, commands, sections, table_rows
 from stillwatch.exchange.errors import UsageError
 from stillwatch.exchange.tables import LABELS
 from stillwatch.lab import conducts, populations, simulate
+from stillwatch.lab.honesty import arrivals, metadata
 from stillwatch.lab.plan import cells, scales
 from stillwatch.lab.plan.events import EVENT
 from stillwatch.lab.score import Score, score
@@ -72,6 +74,17 @@ def test_the_figures_of_memory_are_those_of_the_code():
     assert f"at most {cells.CELL:,} accounts of a population at a time" in told
     assert f"some {simulate._SLICE:,} exchanges at a time" in told
     assert f"{EVENT.itemsize} bytes an exchange" in told
+
+
+def test_the_limits_of_the_honesty_checks_are_those_of_the_code():
+    section = SECTIONS["Is the laboratory itself honest?"]
+    told = {name: row[2] for row in table_rows(section) for name in code(row[1]) if name.endswith(".py")}
+    for module in (arrivals, metadata):
+        name = "lab/honesty/" + Path(str(module.__file__)).name
+        assert told[name] == f"area under the curve at most {module.ALLOWED_AUC:.2f}"
+    example = ast.parse(block("Is the laboratory itself honest?", "python"))
+    attributes = {node.attr for node in ast.walk(example) if isinstance(node, ast.Attribute)}
+    assert attributes <= set(arrivals.ArrivalCheck.__dataclass_fields__)
 
 
 def test_the_columns_of_the_truth_are_listed():

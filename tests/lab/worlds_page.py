@@ -54,7 +54,8 @@ def _markdown(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def _cell(value: object) -> str:
-    return value if value == "---" else f" {str(value).replace('|', chr(92) + '|')} "  # type: ignore[return-value]
+    text = str(value)
+    return text if text == "---" else f" {text.replace('|', chr(92) + '|')} "
 
 
 def _worlds() -> Iterator[tuple[object, ...]]:
@@ -92,7 +93,7 @@ def _world(name: str) -> str:
             if key not in _IN_COLUMNS and all(e.get(key) == value for e in campaigns) and len(campaigns) > 1
         }
         said.append(f"All campaigns: {_given(same)}." if same else "")
-        rows = [
+        waged = [
             (
                 f"`{_name(e)}`",
                 f"`{e['kind']}`",
@@ -102,7 +103,7 @@ def _world(name: str) -> str:
             )
             for e in campaigns
         ]
-        said.append(_markdown(("campaign", "conduct", "family", "dose", "set"), rows))
+        said.append(_markdown(("campaign", "conduct", "family", "dose", "set"), waged))
     return "\n\n".join(part for part in said if part)
 
 
