@@ -107,6 +107,7 @@ def test_every_parameter_takes_what_it_allows_and_names_it_when_it_refuses(kind,
         (Parameter("n", 3, 1, 1e6), "a whole number from 1 to 1e+06"),
         (Parameter("x", 0.5, 0, 0.95), "a number from 0 to 0.95"),
         (Parameter("how", "a", choices=("a", "b")), "one of a, b"),
+        (Parameter("more", "", choices=("", "b")), 'one of "", b'),
         (Parameter("name", "", meaning="any"), "any name"),
     ],
 )
