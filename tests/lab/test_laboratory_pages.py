@@ -20,10 +20,12 @@ from tests.test_docs import code, commands, sections, table_rows
 from stillwatch.exchange.errors import UsageError
 from stillwatch.exchange.tables import LABELS
 from stillwatch.lab import conducts, populations, simulate
+from stillwatch.lab.compare import RESAMPLES
 from stillwatch.lab.honesty import arrivals, metadata
 from stillwatch.lab.plan import cells, scales
 from stillwatch.lab.plan.events import EVENT
-from stillwatch.lab.score import Score, score
+from stillwatch.lab.score import MATCH_PRECISION, MATCH_RECALL, Score, score
+from stillwatch.lab.scoring.price import TARGET
 from stillwatch.lab.suites.detectors import chosen
 from stillwatch.lab.suites.settings import read_suite
 from stillwatch.lab.truth import REPLACEMENTS, SCENARIOS
@@ -85,6 +87,20 @@ def test_the_limits_of_the_honesty_checks_are_those_of_the_code():
     example = ast.parse(block("Is the laboratory itself honest?", "python"))
     attributes = {node.attr for node in ast.walk(example) if isinstance(node, ast.Attribute)}
     assert attributes <= set(arrivals.ArrivalCheck.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("section", "words", "holds"),
+    [
+        ("Score a detector", "It matches if at least half of them are", MATCH_PRECISION == 0.5),
+        ("Score a detector", "they are at least a tenth of that campaign", MATCH_RECALL == 0.1),
+        ("Score a detector", "exchange recall falls to 50 % or below", TARGET == 0.5),
+        ("Compare two detectors", "10,000 resamples of the pairs", RESAMPLES == 10_000),
+    ],
+)
+def test_the_constants_of_the_score_are_told(section: str, words: str, holds: bool):
+    assert words in " ".join(SECTIONS[section].split())
+    assert holds
 
 
 def test_the_columns_of_the_truth_are_listed():
