@@ -113,10 +113,11 @@ def test_scenarios_are_what_the_labels_show(made, sql):
     assert table.schema.equals(SCENARIOS)
     assert table["campaign_id"].to_pylist() == ["burning", "calm", "mixed"]
     assert sql(
-        "select campaign_id, n_accounts, n_exchanges, epoch_us(first_seen), epoch_us(last_seen) from scenarios order by 1"
+        "select campaign_id, n_accounts, n_exchanges, epoch_us(first_seen), epoch_us(last_seen) "
+        "from scenarios order by 1"
     ) == sql(
-        "select campaign_id, count(distinct account_id), count(*), epoch_us(min(ts)), epoch_us(max(ts)) from everything "
-        "where campaign_id is not null group by 1 order by 1"
+        "select campaign_id, count(distinct account_id), count(*), epoch_us(min(ts)), epoch_us(max(ts)) "
+        "from everything where campaign_id is not null group by 1 order by 1"
     )
 
 
