@@ -35,7 +35,7 @@ class Parameter:
     def allowed(self) -> str:
         """The allowed range in words."""
         if isinstance(self.default, str):
-            return "one of " + ", ".join(self.choices) if self.choices else "any name"
+            return "one of " + ", ".join(c or '""' for c in self.choices) if self.choices else "any name"
         kind = "a whole number" if isinstance(self.default, int) else "a number"
         return f"{kind} from {self.low:g} to {self.high:g}"
 

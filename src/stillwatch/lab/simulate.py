@@ -31,7 +31,7 @@ from stillwatch.lab.texts.library import Library
 from stillwatch.lab.truth import Tally, sorted_accounts
 from stillwatch.lab.worldfile import World, read_world
 
-_SLICE = 200_000
+_SLICE = 100_000
 _SCRATCH = "_planned"
 
 
@@ -151,6 +151,7 @@ def _run(wanted: Simulation, out: Path, scratch: Path, pace: Pace) -> Simulated:
     spill = Spill(scratch, around.start, around.end)
     made = plan(around, wanted.scale, spill, null=wanted.null, progress=pace.progress)
     save_wardrobe(around.library, pa.concat_tables(made.rendering), wanted.world.logged, scratch)
+    made.rendering.clear()  # a copy stands on disk, where the renderers read it
     spill.save()
     tally = _render(made, spill, out, pace)
     _save(sorted_accounts(made.public), out / "dataset" / "accounts.parquet")
@@ -171,7 +172,7 @@ def surroundings(wanted: Simulation) -> Surroundings:
 def _render(made: Plan, spill: Spill, out: Path, pace: Pace) -> Tally:
     slices = spill.slices(_SLICE)
     # A second process takes seconds to start: not worth it below a million exchanges.
-    wanted = pace.processes or (os.cpu_count() or 1 if len(slices) > 5 else 1)
+    wanted = pace.processes or (os.cpu_count() or 1 if len(slices) > 10 else 1)
     tally = Tally(made, out / "labels.parquet")
     parts = render_parts(out / _SCRATCH, out / "dataset" / "exchanges", slices, wanted)
     for number, part in enumerate(parts, 1):

@@ -133,18 +133,23 @@ def _extended(data: dict[str, object], file: str) -> dict[str, object]:
     base_file, below = _parsed(str(base))
     below = _extended(below, base_file)
     own = _entries(data.get("population", []), "population", file)
-    names = [_name(entry) for entry in own]
-    kept = [
-        e for e in _entries(below.get("population", []), "population", base_file) if _name(e) not in names
-    ]
+    before = _entries(below.get("population", []), "population", base_file)
     return {
         "world": {
             **_table(below.get("world", {}), "[world]", base_file),
             **_table(data.get("world", {}), "[world]", file),
         },
-        "population": [*kept, *own],
+        "population": _replaced(before, own),
         "campaign": data.get("campaign", []),
     }
+
+
+def _replaced(before: list[object], own: list[object]) -> list[object]:
+    """Own populations stand in the place of those of their name (their guests come later), or at the end."""
+    names = [_name(entry) for entry in before]
+    by_name = {_name(entry): entry for entry in own}
+    kept = [by_name.get(name, entry) for name, entry in zip(names, before, strict=True)]
+    return [*kept, *(entry for entry in own if _name(entry) not in names)]
 
 
 def _name(entry: object) -> object:

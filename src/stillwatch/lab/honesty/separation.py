@@ -129,10 +129,21 @@ def _ridge(train: Floats, aim: Floats, test: Floats, penalty: float = 3.0) -> Fl
     beta = np.zeros(basis.shape[1])
     for _ in range(8):
         chance = expit(basis @ beta)
-        hessian = (basis * (chance * (1 - chance))[:, None]).T @ basis + np.diag(weights)
-        beta += np.linalg.solve(hessian, basis.T @ (aim - chance) - weights * beta)
+        slope = basis.T @ (aim - chance) - weights * beta
+        beta += _newton_step(basis, chance * (1 - chance), weights, slope)
     scores: Floats = beta[0] + basis_test @ beta[1:]
     return scores
+
+
+def _newton_step(basis: Floats, curve: Floats, weights: Floats, slope: Floats) -> Floats:
+    """Solution of (basis' curve basis + weights) step = slope."""
+    if len(basis) >= basis.shape[1]:
+        hessian = (basis * curve[:, None]).T @ basis + np.diag(weights)
+        return np.asarray(np.linalg.solve(hessian, slope))
+    # More columns than rows: the matrix inversion lemma (Woodbury) needs a system of the rows' size only.
+    scaled = basis / weights
+    inner = scaled @ basis.T + np.diag(1 / np.maximum(curve, 1e-12))
+    return np.asarray(slope / weights - scaled.T @ np.linalg.solve(inner, scaled @ slope))
 
 
 def _quadratic(x: Floats) -> Floats:

@@ -118,7 +118,7 @@ def plan(around: Surroundings, scale: Scale, spill: Spill, *, null: bool, progre
             traffic = actor.module.live(stage) if benign else actor.module.wage(stage)
             first = made.settle(traffic.accounts) if traffic.accounts is not None else 0
             lives = made.lives(traffic)
-            rows = traffic.rows.take(possible(traffic.rows, lives, stage.window))
+            rows = _at(traffic.rows, possible(traffic.rows, lives, stage.window))
             made.remember(actor.name, traffic, first, rows)
             tried, failed, rng = _tried(stage, actor, rows, lives)
             spill.add(as_events(rng, tried, failed, first, number))
@@ -139,7 +139,12 @@ def _tried(
     tried, failed = with_retries(rng, rows, anywhere=anywhere)
     # Nobody tries again after a ban, and the account that is served next may not be born yet.
     kept = possible(tried, lives, stage.window)
-    return tried.take(kept), failed[kept], rng
+    return _at(tried, kept), failed[kept], rng
+
+
+def _at(rows: Rows, places: Ints) -> Rows:
+    """The rows at rising places; not copied where that is all of them."""
+    return rows if len(places) == len(rows) else rows.take(places)
 
 
 def _waged(traffic: Traffic, first: int, number: int) -> Waged:

@@ -63,8 +63,10 @@ class Spill:
         first, before = 0, 0
         while before < total[-1]:
             last = max(first + 1, int(np.searchsorted(total, before + rows, side="right")))
-            found.append(Slice(len(found), first, last, int(total[last - 1] - before)))
-            first, before = last, int(total[last - 1])
+            size = int(total[last - 1]) - before
+            if size:  # else ten empty minutes before some that hold more than a slice
+                found.append(Slice(len(found), first, last, size))
+            first, before = last, before + size
         return found
 
     def save(self) -> None:
