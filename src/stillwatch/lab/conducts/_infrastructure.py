@@ -1,11 +1,12 @@
 """Accounts of a campaign: bought in bulk behind rented servers, or one by one behind residential addresses."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
 
 from stillwatch.lab.behaviour.accounts import NEVER, Accounts, hex_names, virtual_cards
+from stillwatch.lab.behaviour.clients import Software
 from stillwatch.lab.behaviour.clocks import DAY, HOUR, Ints
 from stillwatch.lab.behaviour.living import developer_accounts, people_accounts
 from stillwatch.lab.parameters import Parameter
@@ -83,7 +84,8 @@ def clean_accounts(stage: Stage, begin: int, proxied: float = _PROXIED["clean"])
     catalogue = stage.catalogue
     common = (rng.random(count) < _COMMON).tolist()
     programs = catalogue.sdks(count, rng)
-    software = [catalogue.common(rng) if c else p for c, p in zip(common, programs, strict=True)]
+    # The most common program, but everybody's settings: who leaves all defaults would be known by that.
+    software = [_as_set(catalogue.common(rng), p) if c else p for c, p in zip(common, programs, strict=True)]
     accounts = people_accounts(stage, count, 0.04, software)
     accounts.payment_id = list(virtual_cards(rng, count))
     for place in np.flatnonzero(rng.random(count) < _SHARED_CARD).tolist():
@@ -98,6 +100,11 @@ def clean_accounts(stage: Stage, begin: int, proxied: float = _PROXIED["clean"])
     accounts.created_at[late] = begin - DAY - rng.integers(0, 90 * DAY, len(late))
     accounts.banned_at[:] = NEVER
     return accounts
+
+
+def _as_set(program: Software, settings: Software) -> Software:
+    """The first program with the settings of the second."""
+    return replace(settings, agents=program.agents, ja4=program.ja4)
 
 
 def sisters(stage: Stage, accounts: Accounts, places: Ints) -> Accounts:

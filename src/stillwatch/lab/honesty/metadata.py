@@ -6,8 +6,8 @@ whom it imitates:
 
 * as callers, its accounts are programs: compared with innocent accounts that call with the same programs and
   send about as much;
-* as customers, they are private people: who pays, from where, since when. Compared with people who call from a
-  browser and send about as much.
+* as customers, they are private people: who pays, from where, since when. Compared with the chat users (no
+  students at one university, nobody who is there for his VPN) who send about as much.
 
 Features that follow from what such a campaign does (it works by day and night, asks for long answers) are
 named with their reason; what is left over must not tell anything. Innocent programs of one population share a
@@ -30,13 +30,14 @@ Bools = NDArray[np.bool_]
 ALLOWED_AUC = 0.65
 _MATCHES = 3
 _FEWEST_ACCOUNTS = 20
+_PEOPLE = "chat_users"
 _CLOSE = 1.6  # matched accounts send at most so many times as much, or as little
 
 _ALONE = "tasks stand alone and are all of one kind: no conversation, no attached context, no tools"
 _LONG = "what trains a model is asked in full and answered at length"
 _HOURS = "a pool works by day and night, for the days that the campaign lasts"
 _BEST = "only the best models are worth distilling, and they think"
-_NO_HOUSE = "its accounts are private customers; many honest programs belong to an organisation"
+_PROXIES = "a third of its accounts call through rotating residential proxies"
 
 CONDUCT = {
     "active_hours": _HOURS,
@@ -61,6 +62,10 @@ CONDUCT = {
     "large_model": _BEST,
     "models": _BEST,
     "reasoning": _BEST,
+    "program_sharing": "it calls with the program that most others have",
+    "addresses": _PROXIES,
+    "address_sharing": _PROXIES,
+    "prefix_sharing": _PROXIES,
     "age_days": "its accounts are bought with an age before the campaign begins",
     "banned": "bans answer the campaign",
     "no_payment": "there is a card for each account, none is on free credit",
@@ -147,12 +152,12 @@ def check_metadata(world: Path, campaigns: tuple[str, ...], seed: int = 1) -> tu
         UsageError: where these campaigns have too few accounts to compare.
     """
     found = account_features(world, campaigns)
-    programs = np.isin(found.program, found.program[found.wanted])
-    people = np.char.startswith(found.program, "Mozilla") | np.char.startswith(found.program, "ChatApp")
+    programs = np.isin(found.program, found.program[found.wanted]) & (found.stratum != _PEOPLE)
+    people = found.stratum == _PEOPLE
     calls = tuple(name for name in found.names if name not in CUSTOMER)
     rng = np.random.Generator(np.random.PCG64(seed))
     return (
-        _compare(found, programs & ~people, ("programs", calls), rng),
+        _compare(found, programs, ("programs", calls), rng),
         _compare(found, people, ("people", CUSTOMER), rng),
     )
 
