@@ -107,6 +107,7 @@ def open_queue(stage: Stage, wanted: Sequence[str]) -> Queue:
     # What is worded anew each time needs one grammar a language; of the others there are so many as are wanted.
     anew = len(LANGUAGES) if language == "mixed" else 1
     count = anew if wording == "exchange" else int(stage.number("variants"))
+    style = stage.dice.integer(1, 2**40)
     templates: dict[str, list[Template]] = {}
     for capability in wanted:
         templates[capability] = [
@@ -115,6 +116,7 @@ def open_queue(stage: Stage, wanted: Sequence[str]) -> Queue:
                 stage.dice,
                 language=LANGUAGES[number % len(LANGUAGES)] if language == "mixed" else language,
                 wording=wording,
+                style=style,
             )
             for number in range(count)
         ]

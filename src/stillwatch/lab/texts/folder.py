@@ -113,7 +113,9 @@ class FolderLibrary(Library):
             self.book, product, [text for intent in intents for text in intent], [i[0] for i in intents]
         )
 
-    def teacher(self, capability: str, dice: Dice, language: str = "en", wording: str = "fixed") -> Template:
+    def teacher(
+        self, capability: str, dice: Dice, language: str = "en", wording: str = "fixed", style: int = 0
+    ) -> Template:
         """A published template of this capability with published seeds.
 
         Wordings by exchange, and languages other than English, are those of the shipped grammar: no project
@@ -121,7 +123,7 @@ class FolderLibrary(Library):
         """
         rows = [row for row in self._teacher if row["capability"] in public.CAPABILITIES[capability]]
         if not rows or language != "en" or wording != "fixed":
-            return super().teacher(capability, dice, language, wording)
+            return super().teacher(capability, dice, language, wording, style)
         row = dice.pick(rows)
         content = self._content_of(capability, language)
         return self._filled(capability, row["template"], row["system"] or None, content)

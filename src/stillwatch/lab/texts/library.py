@@ -4,6 +4,7 @@ Everything is planned as recipes, array by array; no text is made here but syste
 templates.
 """
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -123,7 +124,9 @@ class Library:
         """A company's product whose end users have questions in its own vocabulary."""
         return make_product(self.book, dice.pick(self._products), dice)
 
-    def teacher(self, capability: str, dice: Dice, language: str = "en", wording: str = "fixed") -> Template:
+    def teacher(
+        self, capability: str, dice: Dice, language: str = "en", wording: str = "fixed", style: int = 0
+    ) -> Template:
         """A template that collects what trains a model (corpus/teacher.toml).
 
         Args:
@@ -132,6 +135,7 @@ class Library:
             language: one of LANGUAGES. Reasoning and rubric grading are worded in each, contents included;
                 other capabilities fall back to English.
             wording: "fixed" for one wording; "exchange" for another one in each request, drawn by its draw.
+            style: whose house style: a third of the phrases, so that two campaigns seldom sound alike; 0 for all.
 
         Raises KeyError for an unknown capability, ValueError for an unknown language or wording.
         """
@@ -140,11 +144,11 @@ class Library:
         content = self._content_of(capability, language)
         draft = self._draft(capability, language)
         fill = {"task": content.ref, "answer": draft, "draft": draft}
-        grammar = _teacher_grammar(capability, language)
+        rules = _in_style(_worded(capability, language), style)
+        grammar = Grammar.of(people(), rules)
         system = grammar.text("system", dice) or None
         if wording == "exchange":
-            rules = {**people(), **_worded(capability, language)}
-            program = self.book.scope(rules, slots=fill).program("template")
+            program = self.book.scope({**people(), **rules}, slots=fill).program("template")
         else:
             program = self.book.template(grammar.text("template", dice).replace("  ", " "), fill)
         return Template(capability, system, program, content.stock)
@@ -249,9 +253,15 @@ def _bulk_grammar(use: str) -> Grammar:
     return Grammar.of(people(), {k: v for k, v in rules.items() if k not in ("own", "content")})
 
 
-@cache
-def _teacher_grammar(capability: str, language: str) -> Grammar:
-    return Grammar.of(people(), _worded(capability, language))
+def _in_style(rules: Rules, style: int) -> Rules:
+    """A third of the alternatives of each rule, at least two; which ones depends on the style and the rule."""
+    if not style:
+        return rules
+    kept: dict[str, Sequence[str]] = {}
+    for name, phrases in rules.items():
+        chance = np.random.Generator(np.random.PCG64([style, zlib.crc32(name.encode())]))
+        kept[name] = Dice(chance).sample(phrases, max(2, -(-len(phrases) // 3)))
+    return kept
 
 
 def _worded(capability: str, language: str) -> Rules:
