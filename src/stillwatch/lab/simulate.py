@@ -22,7 +22,7 @@ from stillwatch.lab.behaviour.clocks import DAY
 from stillwatch.lab.behaviour.network import Internet
 from stillwatch.lab.plan.planner import Plan, Progress, plan
 from stillwatch.lab.plan.scales import Scale, scale_named
-from stillwatch.lab.plan.spill import Spill
+from stillwatch.lab.plan.spill import Slice, Spill
 from stillwatch.lab.render.parts import render_parts, save_wardrobe
 from stillwatch.lab.stage import MODELS, Surroundings, sequence_of
 from stillwatch.lab.texts.book import Book
@@ -65,6 +65,7 @@ class Simulation:
         scale: see plan/scales.py.
         null: leave out the campaigns; every benign row stays as it is.
         corpora: folder with the real corpora (docs/laboratory.md); None for the shipped one.
+        part_rows: exchanges in a file of the dataset, about; None for the usual number.
     """
 
     world: World
@@ -72,6 +73,7 @@ class Simulation:
     scale: Scale
     null: bool = False
     corpora: Path | None = None
+    part_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,7 @@ def _run(wanted: Simulation, out: Path, scratch: Path, pace: Pace) -> Simulated:
     save_wardrobe(around.library, pa.concat_tables(made.rendering), wanted.world.logged, scratch)
     made.rendering.clear()  # a copy stands on disk, where the renderers read it
     spill.save()
-    tally = _render(made, spill, out, pace)
+    tally = _render(made, spill.slices(wanted.part_rows or _SLICE), out, pace)
     _save(sorted_accounts(made.public), out / "dataset" / "accounts.parquet")
     _save(_releases(around), out / "dataset" / "releases.parquet")
     _save(tally.scenarios(), out / "scenarios.parquet")
@@ -169,8 +171,7 @@ def surroundings(wanted: Simulation) -> Surroundings:
     return Surroundings(wanted.world, wanted.seed, Internet(chance), Catalogue(chance), library)
 
 
-def _render(made: Plan, spill: Spill, out: Path, pace: Pace) -> Tally:
-    slices = spill.slices(_SLICE)
+def _render(made: Plan, slices: list[Slice], out: Path, pace: Pace) -> Tally:
     # A second process takes seconds to start: not worth it below a million exchanges.
     wanted = pace.processes or (os.cpu_count() or 1 if len(slices) > 10 else 1)
     tally = Tally(made, out / "labels.parquet")
