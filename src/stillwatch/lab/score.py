@@ -2,9 +2,11 @@
 
 The matching rule: a reported campaign belongs to the true campaign that most of its flagged exchanges are of
 (of its member accounts, if it flags no exchange). It *matches* if at least half of them are (precision >=
-0.5) and they are at least a tenth of that campaign (recall >= 0.1); with less than a tenth it is a
-*fragment*; with less than half it is a *false campaign*. A true campaign is found if anything matches it. In
-a reseller an account with at least one exchange of the campaign is a true member, whatever else it carries.
+0.5) and they are at least a tenth of that campaign (recall >= 0.1). It is a *false campaign* if less than half
+of what it flags is of any campaign at all. What lies between is a *fragment*: less than a tenth of a campaign,
+or several campaigns welded together of which none has half; no discovery, and no false accusation either. A
+true campaign is found if anything matches it. In a reseller an account with at least one exchange of the
+campaign is a true member, whatever else it carries.
 """
 
 from collections import Counter
@@ -119,32 +121,50 @@ def score(results: Path, labels: Path, dataset: Path | None = None) -> Score:
 def _match(reported: Reported, truth: Truth) -> _Matches:
     found = _Matches({campaign: [] for campaign in sorted(truth.exchanges)}, [], [])
     for name in sorted(reported.rung):
-        nearest, precision, recall = _nearest(name, reported, truth)
-        if nearest is None or precision < MATCH_PRECISION:
-            found.false.append(_unmatched(name, precision, reported, truth))
-        elif recall < MATCH_RECALL:
-            found.fragments.append(_unmatched(name, precision, reported, truth))
+        near = _nearest(name, reported, truth)
+        if near.campaign is None or near.hostile < MATCH_PRECISION:
+            found.false.append(_unmatched(name, near.precision, reported, truth))
+        elif near.precision < MATCH_PRECISION or near.recall < MATCH_RECALL:
+            found.fragments.append(_unmatched(name, near.precision, reported, truth))
         else:
-            found.of[nearest].append(name)
+            found.of[near.campaign].append(name)
     return found
 
 
-def _nearest(name: str, reported: Reported, truth: Truth) -> tuple[str | None, float, float]:
-    """The true campaign that most of a reported one belongs to, with precision and recall."""
+@dataclass(frozen=True)
+class _Nearest:
+    """The true campaign that most of a reported one belongs to.
+
+    Attributes:
+        campaign: its name; None if the reported one has nothing of any.
+        precision: share of the reported one that is of it.
+        recall: share of it that is reported.
+        hostile: share of the reported one that is of any campaign.
+    """
+
+    campaign: str | None = None
+    precision: float = 0.0
+    recall: float = 0.0
+    hostile: float = 0.0
+
+
+def _nearest(name: str, reported: Reported, truth: Truth) -> _Nearest:
     flagged, accounts = reported.flagged[name], set(reported.members[name])
     hits: Counter[str] = Counter()
     if flagged:
         for (campaign, _), n in flagged.items():
             if campaign is not None:
                 hits[campaign] += n
-        size, totals = flagged.total(), dict(truth.exchanges)
+        size, totals, together = flagged.total(), dict(truth.exchanges), hits.total()
     else:
         hits.update({c: len(accounts & own) for c, own in truth.accounts.items() if accounts & own})
         size, totals = len(accounts), {c: len(own) for c, own in truth.accounts.items()}
+        # An account of two campaigns counts once.
+        together = len(accounts & truth.members)
     if not hits:
-        return None, 0.0, 0.0
+        return _Nearest()
     nearest = most_common(hits)
-    return nearest, hits[nearest] / size, hits[nearest] / totals[nearest]
+    return _Nearest(nearest, hits[nearest] / size, hits[nearest] / totals[nearest], together / size)
 
 
 def _campaign(

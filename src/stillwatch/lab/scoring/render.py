@@ -37,7 +37,7 @@ def to_tables(score: Score) -> Group:
     if score.false_campaigns:
         parts.append(_unmatched("False campaigns", score.false_campaigns))
     if score.fragments:
-        parts.append(_unmatched("Fragments of true campaigns", score.fragments))
+        parts.append(_unmatched("Fragments of true campaigns, or several welded together", score.fragments))
     return Group(*parts, *_summary(pool([score])))
 
 

@@ -74,7 +74,7 @@ class CampaignScore:
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A reported campaign without a match: false, or a fragment of a true one.
+    """A reported campaign without a match: false, or a fragment.
 
     Attributes:
         campaign_id: reported name.
@@ -100,7 +100,7 @@ class Score:
     Attributes:
         campaigns: each true campaign.
         false_campaigns: reported campaigns that mostly hit something else.
-        fragments: reported campaigns that hit less than a tenth of a true one.
+        fragments: reported campaigns that hit less than a tenth of a true one, or several welded together.
         benign: accounts without a campaign exchange that are reported as members.
         benign_by_stratum: the same by the stratum of most of an account's exchanges.
         accounts: all reported members against all true members.
