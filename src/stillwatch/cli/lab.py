@@ -212,6 +212,35 @@ def baselines(as_json: AsJson = False) -> None:
         print_baselines(list(known().values()))
 
 
+@app.command()
+def check(
+    name: Annotated[
+        str, typer.Argument(help="arrivals, metadata, null, permuted, bytes, or all of them.")
+    ] = "all",
+    seed: Annotated[int, typer.Option(help="Seed of the worlds and of the classifiers.")] = 1,
+    scale: Annotated[str, typer.Option(help="Scale of the worlds: tiny or small.")] = "tiny",
+    as_json: AsJson = False,
+) -> None:
+    """Is the laboratory honest? Figures with what is allowed, and the features that tell most.
+
+    Ends with 1 if a figure is not allowed.
+    """
+    from tempfile import TemporaryDirectory
+
+    from stillwatch.cli.honesty import print_findings
+    from stillwatch.lab.honesty.check import Request
+    from stillwatch.lab.honesty.check import check as run_check
+
+    with TemporaryDirectory() as folder, progress("Checking") as report:
+        found = run_check(name, Request(seed, scale, Path(folder), report))
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        print_findings(found)
+    if not found.passed:
+        raise typer.Exit(1)
+
+
 @app.command("train-signals")
 def train_signals(
     data: Annotated[Path, typer.Option("--data", help="Folder with corpora/ (see docs/signals.md).")],

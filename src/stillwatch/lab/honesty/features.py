@@ -100,7 +100,7 @@ left join domains on domains.email_domain = a.email_domain
 group by x.account_id having count(*) >= $fewest order by x.account_id
 """
 _NO_FEATURES = ("account_id", "hostile", "wanted", "requests", "stratum", "program")
-_FEWEST = 10
+_FEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class AccountFeatures:
 
 
 def account_features(world: Path, campaigns: tuple[str, ...]) -> AccountFeatures:
-    """Features of every account with ten requests or more.
+    """Features of every account with five requests or more.
 
     Args:
         world: folder that `lab simulate` wrote.

@@ -7,7 +7,7 @@ whom it imitates:
 * as callers, its accounts are programs: compared with innocent accounts that call with the same programs and
   send about as much;
 * as customers, they are private people: who pays, from where, since when. Compared with the chat users (no
-  students at one university, nobody who is there for his VPN) who send about as much.
+  students at one university, nobody who is there for his VPN).
 
 Features that follow from what such a campaign does (it works by day and night, asks for long answers) are
 named with their reason; what is left over must not tell anything. Innocent programs of one population share a
@@ -31,7 +31,8 @@ ALLOWED_AUC = 0.65
 _MATCHES = 3
 _FEWEST_ACCOUNTS = 20
 _PEOPLE = "chat_users"
-_CLOSE = 1.6  # matched accounts send at most so many times as much, or as little
+# Matched accounts send at most so many times as much, or as little. People send less than programs.
+_CLOSE = {"programs": 1.6, "people": 5.0}
 
 _ALONE = "tasks stand alone and are all of one kind: no conversation, no attached context, no tools"
 _LONG = "what trains a model is asked in full and answered at length"
@@ -167,7 +168,9 @@ def _compare(
 ) -> Comparison:
     """The wanted accounts against the innocent ones among `like`, by the named features."""
     compared = np.flatnonzero(found.wanted | (like & ~found.hostile))
-    place, pair = _matched(found.wanted[compared], found.requests[compared], rng)
+    place, pair = _matched(
+        found.wanted[compared], np.log(found.requests[compared]), np.log(_CLOSE[what[0]]), rng
+    )
     rows = compared[place]
     label = found.wanted[rows]
     if label.sum() < _FEWEST_ACCOUNTS:
@@ -196,15 +199,19 @@ def _owners(stratum: NDArray[np.str_], hostile: Bools) -> Ints:
     return owners
 
 
-def _matched(hostile: Bools, size: Floats, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Each hostile account with up to _MATCHES innocent ones of about its volume, none used twice."""
+def _matched(hostile: Bools, size: Floats, close: float, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    """Each hostile account with up to _MATCHES innocent ones, none used twice; sizes differ by `close` at most."""
     free = rng.permutation(np.flatnonzero(~hostile))
+    wanted = rng.permutation(np.flatnonzero(hostile))
     rows: list[int] = []
-    group: list[int] = []
-    for number, account in enumerate(rng.permutation(np.flatnonzero(hostile)).tolist()):
-        near = np.flatnonzero(np.abs(np.log(size[free] / size[account])) <= np.log(_CLOSE))[:_MATCHES]
-        if len(near):
-            rows += [account, *free[near].tolist()]
-            group += [number] * (1 + len(near))
+    pair: list[int] = []
+    for _ in range(_MATCHES):  # everybody gets a first one before anybody gets a second one
+        for account in wanted.tolist():
+            near = np.flatnonzero(np.abs(size[free] - size[account]) <= close)[:1]
+            rows += free[near].tolist()
+            pair += [account] * len(near)
             free = np.delete(free, near)
-    return np.array(rows, np.int64), np.array(group, np.int64)
+    matched = np.unique(np.array(pair, np.int64))
+    return np.concatenate([matched, np.array(rows, np.int64)]), np.concatenate(
+        [matched, np.array(pair, np.int64)]
+    )
