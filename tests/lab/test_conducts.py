@@ -386,6 +386,27 @@ def test_personas_have_cover_follow_ups_hours_and_repeats():
     assert waged.traffic.cost.delay_hours > 24
 
 
+def clumping(rows):
+    """chi2/df of accounts by hour: 1 where the accounts are thinnings of one stream."""
+    hour = (rows.ts - rows.ts.min()) // HOUR
+    table = np.zeros((rows.account.max() + 1, hour.max() + 1))
+    np.add.at(table, (rows.account, hour), 1)
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    seen = expected > 0
+    return ((table - expected)[seen] ** 2 / expected[seen]).sum() / np.prod(np.array(table.shape) - 1)
+
+
+def test_people_clump_and_a_queue_does_not():
+    people, queue = (
+        wage("disguise", accounts=60, hours=hours, sitting=sitting).rows
+        for hours, sitting in (("office", 6.0), ("none", 1.0))
+    )
+    assert clumping(people) > 4
+    assert 0.85 < clumping(queue) < 1.2
+    talk = wage("disguise", accounts=60, hours="none", sitting=3.0, follow_ups=0.5).rows
+    assert 0.2 < (talk.turn > 0).mean() < 0.45
+
+
 def test_without_a_disguise_nothing_is_hidden():
     rows = wage("disguise", accounts=30).rows
     assert set(rows.answer.tolist()) == {KINDS.index("reasoning")}

@@ -39,6 +39,7 @@ from stillwatch.lab.conducts._queue import (
     span,
     tasks,
     wasted,
+    worked_off,
 )
 from stillwatch.lab.conducts._topics import topics
 from stillwatch.lab.parameters import Parameter
@@ -54,7 +55,12 @@ PARAMETERS = (
     *WORK,
     Parameter("per_day", 24.0, 0.5, 500.0, meaning="requests a day and account, cover included"),
     infrastructure("clean"),
-    Parameter("hours", "office", choices=("office", "private", "all"), meaning="when its people are awake"),
+    Parameter(
+        "hours",
+        "office",
+        choices=("office", "private", "all", "none"),
+        meaning="when its people are awake; none: no people, each request comes when the queue deals it",
+    ),
     Parameter("sitting", 6.0, 1.0, 200.0, meaning="mean requests of one sitting"),
     Parameter(
         "cover", "none", choices=("none", "chat", "coding"), meaning="what its people do beside the tasks"
@@ -74,10 +80,7 @@ def wage(stage: Stage) -> Traffic:
     """The campaign's accounts and requests."""
     begin, end = span(stage)
     accounts = pool_accounts(stage, begin - stage.rng.integers(DAY, 30 * DAY, stage.accounts), begin)
-    hours, weekend = _HOURS[stage.word("hours")]
-    per_day = stage.rng.gamma(8.0, stage.number("per_day") * stage.volume / 8.0, stage.accounts)
-    rhythm = Rhythm(hours, weekend, turns=stage.number("sitting"), pause_s=60.0)
-    sessions = human_sessions(stage.rng, per_day, begin, end, rhythm)
+    sessions = _days(stage, begin, end)
     covered, follows = _roles(stage, sessions)
     talk = _conversations(sessions, covered, follows)
     work = np.flatnonzero(~covered & ~follows)
@@ -86,6 +89,27 @@ def wage(stage: Stage) -> Traffic:
     )
     cost = _cost(stage, len(work), len(sessions.ts))
     return Traffic(accounts, rows, cost=cost, capabilities=capabilities(stage))
+
+
+def _days(stage: Stage, begin: int, end: int) -> Sessions:
+    """Sittings of people, or requests as a queue deals them, every few of an account taken for a sitting."""
+    rng, count, turns = stage.rng, stage.accounts, stage.number("sitting")
+    per_day = rng.gamma(8.0, stage.number("per_day") * stage.volume / 8.0, count)
+    if stage.word("hours") != "none":
+        hours, weekend = _HOURS[stage.word("hours")]
+        return human_sessions(rng, per_day, begin, end, Rhythm(hours, weekend, turns=turns, pause_s=60.0))
+    requests = max(1, round(per_day.sum() * (end - begin) / DAY))
+    person = np.sort(rng.choice(count, requests, p=per_day / per_day.sum()))
+    ts = worked_off(rng, requests, begin, end)[rng.permutation(requests)]
+    ts = ts[np.lexsort((ts, person))]
+    opens = (np.diff(person, prepend=-1) != 0) | (rng.random(requests) < 1 / turns)
+    return Sessions(person, np.cumsum(opens) - 1, _since(opens), ts)
+
+
+def _since(opens: np.ndarray) -> Ints:
+    """Steps since the last True; the first entry is True."""
+    place = np.arange(len(opens))
+    return place - np.maximum.accumulate(np.where(opens, place, 0))
 
 
 def _roles(stage: Stage, sessions: Sessions) -> tuple[np.ndarray, np.ndarray]:
@@ -99,11 +123,8 @@ def _roles(stage: Stage, sessions: Sessions) -> tuple[np.ndarray, np.ndarray]:
 
 def _conversations(sessions: Sessions, covered: np.ndarray, follows: np.ndarray) -> Sessions:
     """Each task opens a conversation of its own, which its follow-ups continue; a sitting of cover is one."""
-    size = len(sessions.ts)
     opens = (np.diff(sessions.session, prepend=-1) != 0) | (~covered & ~follows)
-    number = np.cumsum(opens) - 1
-    first = np.maximum.accumulate(np.where(opens, np.arange(size), 0))
-    return Sessions(sessions.person, number, np.arange(size) - first, sessions.ts)
+    return Sessions(sessions.person, np.cumsum(opens) - 1, _since(opens), sessions.ts)
 
 
 def _tasks(stage: Stage, talk: Sessions, work: Ints) -> Rows:
