@@ -15,6 +15,9 @@ ATTACK = (
     "<script>alert(1)</script><img src=x onerror=alert(1)>'\"></title></style><svg/onload=alert(1)>"
     "{{ 7 * 7 }}{% raw %}javascript:alert(1) [bold red]x[/] [/nothing] \x1b[2J\x1b]8;;http://x\x07 \u202e\u200b"
 )
+# A preamble of forty words before everybody's few can leave one template for all of them, and no campaign in it: so
+# only the accused write all of it into their prompts, everybody else its beginning.
+BEGINNING = ATTACK[: ATTACK.index("'")]
 NAMES = ["account_id", "model", "user_agent", "ja4", "org_id", "session_id", "operation", "finish_reason"]
 
 
@@ -24,9 +27,13 @@ def attacked(world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "exchanges").mkdir()
     table = exchanges(world)
+    labels = pq.read_table(world.labels)
+    accused = labels.filter(pc.is_valid(labels["campaign_id"]))["exchange_id"].combine_chunks()
+    markup = pc.if_else(pc.is_in(table["exchange_id"], accused), ATTACK, BEGINNING)
     for name in [*NAMES, "prompt", "system_prompt", "response"]:
         index = table.schema.get_field_index(name)
-        parts = [pa.scalar(ATTACK), table[name]] if name not in NAMES else [table[name], pa.scalar(ATTACK)]
+        before = markup if name == "prompt" else pa.scalar(ATTACK)
+        parts = [before, table[name]] if name not in NAMES else [table[name], pa.scalar(ATTACK)]
         joined = pc.binary_join_element_wise(*parts, pa.scalar(" "), null_handling="emit_null")
         table = table.set_column(index, table.schema.field(index), joined)
     pq.write_table(table, folder / "exchanges" / "<b>[x] 'ÿ'.parquet")
