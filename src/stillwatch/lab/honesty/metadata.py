@@ -29,7 +29,8 @@ Bools = NDArray[np.bool_]
 
 ALLOWED_AUC = 0.65
 _MATCHES = 3
-_FEWEST_ACCOUNTS = 20
+_FEWEST_ACCOUNTS = 60  # fewer tell nothing: the interval would be wider than what is allowed
+_MOST_ACCOUNTS = 150
 _PEOPLE = "chat_users"
 # Matched accounts send at most so many times as much, or as little. People send less than programs.
 _CLOSE = {"programs": 1.6, "people": 5.0}
@@ -200,9 +201,9 @@ def _owners(stratum: NDArray[np.str_], hostile: Bools) -> Ints:
 
 
 def _matched(hostile: Bools, size: Floats, close: float, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Each hostile account with up to _MATCHES innocent ones, none used twice; sizes differ by `close` at most."""
+    """Some hostile accounts, each with up to _MATCHES innocent ones whose sizes differ by `close` at most."""
     free = rng.permutation(np.flatnonzero(~hostile))
-    wanted = rng.permutation(np.flatnonzero(hostile))
+    wanted = rng.permutation(np.flatnonzero(hostile))[:_MOST_ACCOUNTS]
     rows: list[int] = []
     pair: list[int] = []
     for _ in range(_MATCHES):  # everybody gets a first one before anybody gets a second one
