@@ -49,7 +49,13 @@ class Rows:
 
     @classmethod
     def of(
-        cls, account: Ints, ts: Ints, prompt: Recipes, *, answer: str | int | Ints = "plain", **columns: Ints | int
+        cls,
+        account: Ints,
+        ts: Ints,
+        prompt: Recipes,
+        *,
+        answer: str | int | Ints = "plain",
+        **columns: Ints | int,
     ) -> "Rows":
         """Requests with defaults: no system prompt, no conversation, no end user, no tools, the first model.
 
