@@ -10,7 +10,7 @@ from tests.lab.campaigns_by_hand import wage
 
 from stillwatch.exchange.errors import UsageError
 from stillwatch.lab.adversary import KNOBS, Attack, proposed, settled, tune_attacker
-from stillwatch.lab.adversary_trials import Outcome, Scanned, Trial, useful_share, world_text
+from stillwatch.lab.adversary_trials import Outcome, Scanned, Trial, expected_price, useful_share, world_text
 from stillwatch.lab.texts.answers import KINDS
 from stillwatch.lab.worldfile import read_world
 
@@ -135,6 +135,23 @@ def test_the_useful_share_is_what_a_campaign_really_asks_anew(given):
     work = np.flatnonzero(waged.rows.answer == KINDS.index("reasoning"))
     new = len(set(waged.rows.prompt.item[work].tolist()))
     assert abs(new / len(waged.rows) - useful_share(settings)) < 0.05
+
+
+def test_whoever_is_hidden_tries_the_cheapest_change_next():
+    trials = [Trial(settled({"kind": kind}), Outcome(0.0, 0.0, 200.0, 0.0)) for kind in ("hydra", "disguise")]
+    while len(trials) < 2 + ATTACK.budget // 3:
+        trials.append(Trial(proposed(ATTACK, trials), Outcome(0.5, 3.0, 100.0, 0.0)))
+    following = proposed(ATTACK, trials)
+    assert expected_price(following) < 0.7 * expected_price(trials[0].settings)
+
+
+def test_the_expected_price_is_about_what_the_conduct_asks():
+    for given in ({"kind": "disguise", "infrastructure": "dirty"}, {"kind": "hydra", "per_day": 6.0}):
+        settings = settled(given)
+        waged = wage(**{"accounts": 80, "first": "reasoning", "days": 7.0, **settings})
+        useful = len(waged.rows) * useful_share(settings)
+        real = 1000 * waged.traffic.cost.money_eur / useful
+        assert 0.7 < expected_price(settings) / real < 1.3
 
 
 def test_a_real_trial_simulates_scans_and_scores(tmp_path):

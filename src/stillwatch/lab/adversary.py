@@ -3,9 +3,10 @@
 He may change everything that the conducts `hydra` and `disguise` can be told, waits for each scan as the
 operator would make it, and looks at what was flagged: the strongest attacker whom a laboratory can pay for,
 since a real one sees bans and never scores. Search: two known starts, random settings for a third of the
-budget, then one or two settings at a time are changed from the best so far (random coordinate search;
-Bergstra and Bengio, JMLR 13, 2012, for why random). Fewest flagged exchanges first; while any are flagged the
-weaker evidence; then the lower price of a thousand useful exchanges; and nothing beyond a price and a delay.
+budget, then one to three settings at a time are changed from the best so far (random coordinate search; for
+why random see Bergstra and Bengio, JMLR 13, 2012); once nothing is flagged he tries the cheapest change
+first, but no conduct for less than it was caught at. Fewest flagged exchanges first; while any are flagged
+the weaker evidence; then the lower price of a thousand useful exchanges; nothing beyond a price and a delay.
 
 What is reported of a tuned attacker must come from other seeds than those that it was tuned on.
 """
@@ -19,7 +20,17 @@ from typing import Any
 import numpy as np
 
 from stillwatch.exchange.errors import OutputError, UsageError
-from stillwatch.lab.adversary_trials import NAME, Log, Outcome, Scanned, Settings, Trial, key_of, world_text
+from stillwatch.lab.adversary_trials import (
+    NAME,
+    Log,
+    Outcome,
+    Scanned,
+    Settings,
+    Trial,
+    expected_price,
+    key_of,
+    world_text,
+)
 from stillwatch.lab.conducts._dispatch import POLICIES
 from stillwatch.lab.parameters import Value
 from stillwatch.lab.simulate import simulation
@@ -27,7 +38,8 @@ from stillwatch.lab.worldfile import read_world
 
 Report = Callable[[str, int, int], None]
 _STARTS: tuple[Settings, ...] = ({"kind": "hydra"}, {"kind": "disguise"})
-_TRIES = 200
+_TRIES = 60
+_HIDDEN = 0.005  # share of flagged exchanges below which a campaign counts as hidden
 
 
 @dataclass(frozen=True)
@@ -172,18 +184,35 @@ def proposed(attack: Attack, trials: Sequence[Trial]) -> Settings:
         return settled(_STARTS[number])
     tried = {key_of(trial.settings) for trial in trials}
     rng = np.random.default_rng([*attack.seeds, number])
-    best = min(trials, key=lambda trial: _rank(attack, trial.outcome)).settings
+    best = min(trials, key=lambda trial: _rank(attack, trial.outcome))
     random = number < len(_STARTS) + attack.budget // 3
-    found = settled(best)
-    for _ in range(_TRIES):
-        turned = [k for k in KNOBS if random or k.kind in ("", found["kind"])]
-        if not random:
-            turned = [turned[n] for n in rng.permutation(len(turned))[: 1 + int(rng.random() < 0.4)]]
-        drawn = {k.name: k.values[int(rng.integers(len(k.values)))] for k in turned}
-        found = settled({**({} if random else best), **drawn})
-        if key_of(found) not in tried:
-            break
-    return found
+    drawn = [_drawn(rng, None if random else best.settings) for _ in range(_TRIES)]
+    fresh = [settings for settings in drawn if key_of(settings) not in tried] or drawn
+    if random or best.outcome.flagged >= _HIDDEN:
+        return fresh[0]
+    # Hidden already: what is left to win is the price, and that he knows before he tries.
+    return min(_promising(trials, fresh) or fresh, key=expected_price)
+
+
+def _promising(trials: Sequence[Trial], settings: Sequence[Settings]) -> list[Settings]:
+    """Without those of a conduct that was caught at the same price or a higher one."""
+    caught = dict.fromkeys(KNOBS[0].values, 0.0)
+    for trial in trials:
+        if trial.outcome.flagged > 0.5:
+            kind = trial.settings["kind"]
+            caught[kind] = max(caught[kind], expected_price(trial.settings))
+    return [each for each in settings if expected_price(each) > caught[each["kind"]]]
+
+
+def _drawn(rng: np.random.Generator, near: Settings | None) -> Settings:
+    """Any settings, or those near others: one knob turned, or two to three."""
+    if near is None:
+        return settled({k.name: k.values[int(rng.integers(len(k.values)))] for k in KNOBS})
+    knobs = [k for k in KNOBS if k.kind in ("", near["kind"])]
+    turned = [
+        knobs[n] for n in rng.permutation(len(knobs))[: int(rng.choice((1, 2, 3), p=(0.6, 0.25, 0.15)))]
+    ]
+    return settled({**near, **{k.name: k.values[int(rng.integers(len(k.values)))] for k in turned}})
 
 
 def settled(given: Mapping[str, Value]) -> Settings:

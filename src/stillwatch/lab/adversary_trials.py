@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from stillwatch.exchange.errors import StillwatchError
+from stillwatch.lab.conducts import _prices as prices
 from stillwatch.lab.parameters import Value
 from stillwatch.lab.score import score
 from stillwatch.lab.simulate import simulate
@@ -70,6 +71,14 @@ def useful_share(settings: Mapping[str, Value]) -> float:
             (1 - cover) * (1 - float(settings["follow_ups"]) * later) * (1 - float(settings["own_repeats"]))
         )
     return tasks * (1 - float(settings["planted"])) / (1 + float(settings["again"]))
+
+
+def expected_price(settings: Mapping[str, Value]) -> float:
+    """Euros for a thousand useful exchanges, as anybody can reckon who knows the prices."""
+    days, kind = float(_FIXED["days"]), str(settings["infrastructure"])
+    each = prices.account_cost(kind, days) + (prices.PERSONA if settings["kind"] == "disguise" else 0.0)
+    requests, useful = float(settings["per_day"]) * days, useful_share(settings)
+    return 1000 * (each / requests + (1 - useful) * prices.REQUEST) / useful
 
 
 class Scanned:
