@@ -10,15 +10,17 @@ What a permutation keeps decides whose null it is:
   (C): its null, that users are loyal to contents of their own, is false here for every template. A tool that is
   silent here is so because C alone does not report, not because C stays quiet.
 * `days`: each account's requests move together by a random number of whole days, round the end of the world.
-  Its hours, gaps and contents stay; synchrony between accounts beyond their time of day is gone. The null of the
-  timing evidence (A, B, release pivot), not of C and D: a pool is as much a pool on another day.
+  Its hours, gaps and contents stay; what ties accounts to one another on a day is gone. The null of evidence from
+  synchrony (alternation, release pivot), not of C and D: a pool is as much a pool on another day. Nor of B as we
+  test it: that reads how evenly each account works through its own life, and that stays (a campaign's family
+  `common_stream` survives this permutation although no stream is left that the accounts could share).
 * `attributes`: payment, mail domain, birth, addresses, program and key each go to another account, each by a
   permutation of its own. How common every value is stays. The null of the links, not of A to D.
 
-A permutation must keep an account between its birth and its ban. So in a world without campaigns all three
-leave nothing to report. In a world with campaigns `days` and `attributes` must take away only the evidence that
-they are about; whoever wants silence there asks for `contents`. Permuting accounts within one template is no null
-of anything: it makes honest users a pool.
+Every permutation keeps an account between its birth and its ban. In a world without campaigns all three leave
+nothing to report. In a world with campaigns `days` and `attributes` must take away only the evidence that they are
+about, so campaigns may still be found; whoever wants silence there asks for `contents`. Permuting accounts within
+one template is no null of anything: it makes honest users a pool.
 
 Everything is done in memory: this is for small worlds.
 """
