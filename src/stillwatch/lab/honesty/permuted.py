@@ -7,8 +7,8 @@ What a permutation keeps decides whose null it is:
   sample of what everybody asks. This is "account labels are permuted" (design, 5.3) with volumes and hours kept.
   Two things follow. Nothing ties few accounts together any more, so no group may be singled out. But within a
   template the account says nothing of the content, and that is the very alternative of the exchangeability test
-  (C): its null, that users are loyal to contents of their own, is false here for every template. A tool that is
-  silent here is so because C alone does not report, not because C stays quiet.
+  (C): its null, that users are loyal to contents of their own, is false here for every template. Silence here
+  is asked of the tool as a whole; it says nothing of C's own error rate.
 * `days`: each account's requests move together by a random number of whole days, round the end of the world.
   Its hours, gaps and contents stay; what ties accounts to one another on a day is gone. The null of evidence from
   synchrony (alternation, release pivot), not of C and D: a pool is as much a pool on another day. Nor of B as we
