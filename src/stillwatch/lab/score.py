@@ -17,11 +17,12 @@ from pathlib import Path
 from stillwatch.campaigns.tables import Rung
 from stillwatch.exchange.errors import UnreadableInputError
 from stillwatch.lab.scoring.calibration import Discoveries, Discovery, Outcome
+from stillwatch.lab.scoring.campaign import CampaignScore
 from stillwatch.lab.scoring.grouping import Grouping, compare
 from stillwatch.lab.scoring.leakage import Leakage, Stopped, measure
 from stillwatch.lab.scoring.pooled import Pooled, pool
 from stillwatch.lab.scoring.rates import Agreement, Rate
-from stillwatch.lab.scoring.result import CampaignScore, Score, Unmatched
+from stillwatch.lab.scoring.result import Score, Unmatched
 from stillwatch.lab.scoring.scenarios import Replacement, Scenario, read_replacements, read_scenarios
 from stillwatch.lab.scoring.spent import read_nominal, read_spent
 from stillwatch.lab.scoring.store import opened_store

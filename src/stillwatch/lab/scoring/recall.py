@@ -4,12 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor, log, sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from stillwatch.lab.scoring.campaign import CampaignScore
 from stillwatch.lab.scoring.rates import Rate
-
-if TYPE_CHECKING:
-    from stillwatch.lab.scoring.result import CampaignScore
 
 SIZES = (20, 50, 100, 500, 5_000)
 """Classes of size: a campaign is of the class that its accounts are nearest to by ratio."""
@@ -24,7 +22,7 @@ class Recall:
     exchanges: Rate
 
     @classmethod
-    def of(cls, campaigns: "Sequence[CampaignScore]") -> "Recall":
+    def of(cls, campaigns: Sequence[CampaignScore]) -> "Recall":
         """Of these campaigns."""
         return cls(
             Rate(sum(c.found for c in campaigns), len(campaigns)),
@@ -68,7 +66,7 @@ class SizeRecall:
         return {"size": self.size, "least": self.least, "most": self.most, **self.recall.to_dict()}
 
 
-def by_scenario(campaigns: "Iterable[CampaignScore]") -> tuple[ScenarioRecall, ...]:
+def by_scenario(campaigns: Iterable[CampaignScore]) -> tuple[ScenarioRecall, ...]:
     """By family and dose, in that order."""
     groups: dict[tuple[str, float | None], list[CampaignScore]] = {}
     for campaign in campaigns:
@@ -77,7 +75,7 @@ def by_scenario(campaigns: "Iterable[CampaignScore]") -> tuple[ScenarioRecall, .
     return tuple(ScenarioRecall(*key, Recall.of(groups[key])) for key in order)
 
 
-def by_size(campaigns: "Iterable[CampaignScore]") -> tuple[SizeRecall, ...]:
+def by_size(campaigns: Iterable[CampaignScore]) -> tuple[SizeRecall, ...]:
     """By class of size; classes without a campaign are left out."""
     bounds = [0, *(floor(sqrt(a * b)) for a, b in pairwise(SIZES)), None]
     groups: dict[int, list[CampaignScore]] = {}

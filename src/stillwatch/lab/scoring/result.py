@@ -6,70 +6,13 @@ from typing import Any
 
 from stillwatch.exchange.errors import UnreadableInputError
 from stillwatch.lab.scoring.calibration import Discoveries, Discovery, Outcome, calibrate
+from stillwatch.lab.scoring.campaign import CampaignScore
 from stillwatch.lab.scoring.grouping import Grouping
-from stillwatch.lab.scoring.leakage import Leakage, LeakageSummary, Stopped
+from stillwatch.lab.scoring.leakage import LeakageSummary
 from stillwatch.lab.scoring.price import prices
 from stillwatch.lab.scoring.rates import Agreement, Rate
 from stillwatch.lab.scoring.recall import by_scenario, by_size
-from stillwatch.lab.scoring.scenarios import Scenario
 from stillwatch.lab.scoring.spent import Spent
-
-
-@dataclass(frozen=True)
-class CampaignScore:
-    """One true campaign.
-
-    Attributes:
-        campaign_id: true name.
-        found: whether any reported campaign matches.
-        rung: highest rung of those that match; None if not found.
-        reported: names of those that match.
-        accounts: members of the matching ones against the true members.
-        exchanges: flagged exchanges of the matching ones against the true exchanges.
-        scenario: its conduct and price.
-        leakage: its exchanges that were gone before the verdict.
-        relinked: of its replaced accounts, those that stand in one reported campaign with their successor.
-    """
-
-    campaign_id: str
-    found: bool
-    rung: str | None
-    reported: tuple[str, ...]
-    accounts: Agreement
-    exchanges: Agreement
-    scenario: Scenario
-    leakage: Leakage
-    relinked: Rate
-
-    def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return {
-            "campaign_id": self.campaign_id,
-            "found": self.found,
-            "rung": self.rung,
-            "reported": list(self.reported),
-            "accounts": self.accounts.to_dict(),
-            "exchanges": self.exchanges.to_dict(),
-            "scenario": self.scenario.to_dict(),
-            "leakage": self.leakage.share,
-            "gone": self.leakage.to_dict(),
-            "relinked": self.relinked.to_dict(),
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "CampaignScore":
-        """From `to_dict`."""
-        return cls(
-            data["campaign_id"],
-            bool(data["found"]),
-            data["rung"],
-            tuple(data["reported"]),
-            Agreement.from_dict(data["accounts"]),
-            Agreement.from_dict(data["exchanges"]),
-            Scenario(**data["scenario"]),
-            Leakage(**{**data["gone"], "stopped": Stopped(data["gone"]["stopped"])}),
-            Rate.from_dict(data["relinked"]),
-        )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,66 @@
+"""How a detector did on one true campaign."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stillwatch.lab.scoring.leakage import Leakage, Stopped
+from stillwatch.lab.scoring.rates import Agreement, Rate
+from stillwatch.lab.scoring.scenarios import Scenario
+
+
+@dataclass(frozen=True)
+class CampaignScore:
+    """One true campaign.
+
+    Attributes:
+        campaign_id: true name.
+        found: whether any reported campaign matches.
+        rung: highest rung of those that match; None if not found.
+        reported: names of those that match.
+        accounts: members of the matching ones against the true members.
+        exchanges: flagged exchanges of the matching ones against the true exchanges.
+        scenario: its conduct and price.
+        leakage: its exchanges that were gone before the verdict.
+        relinked: of its replaced accounts, those that stand in one reported campaign with their successor.
+    """
+
+    campaign_id: str
+    found: bool
+    rung: str | None
+    reported: tuple[str, ...]
+    accounts: Agreement
+    exchanges: Agreement
+    scenario: Scenario
+    leakage: Leakage
+    relinked: Rate
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "campaign_id": self.campaign_id,
+            "found": self.found,
+            "rung": self.rung,
+            "reported": list(self.reported),
+            "accounts": self.accounts.to_dict(),
+            "exchanges": self.exchanges.to_dict(),
+            "scenario": self.scenario.to_dict(),
+            "leakage": self.leakage.share,
+            "gone": self.leakage.to_dict(),
+            "relinked": self.relinked.to_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "CampaignScore":
+        """From `to_dict`."""
+        return cls(
+            data["campaign_id"],
+            bool(data["found"]),
+            data["rung"],
+            tuple(data["reported"]),
+            Agreement.from_dict(data["accounts"]),
+            Agreement.from_dict(data["exchanges"]),
+            Scenario(**data["scenario"]),
+            Leakage(**{**data["gone"], "stopped": Stopped(data["gone"]["stopped"])}),
+            Rate.from_dict(data["relinked"]),
+        )
