@@ -46,7 +46,8 @@ class Waged:
 
     def texts(self, recipes: Recipes | None = None) -> list[str]:
         chosen = self.rows.prompt if recipes is None else recipes
-        return render(self.stage.book.frozen(), chosen).to_pylist()
+        written: list[str] = render(self.stage.book.frozen(), chosen).to_pylist()
+        return written
 
 
 def wage(kind: str, *, seed: int = 5, **settings: Any) -> Waged:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,16 @@ from stillwatch.lab.texts.answers import KINDS
 from stillwatch.lab.worldfile import read_world
 
 ATTACK = Attack("first", (3, 4), 40, "tiny")
+
+
+def told(calls):
+    """The landscape, which writes down what it was asked."""
+
+    def evaluate(settings, seed):
+        calls.append((settings, seed))
+        return landscape(settings, seed)
+
+    return evaluate
 
 
 def landscape(settings, seed):
@@ -54,7 +65,7 @@ def test_with_nothing_flagged_the_cheaper_one_wins_and_with_all_flagged_the_weak
 
 
 def test_nothing_is_tried_twice_and_every_try_is_a_world_that_can_be_read(tmp_path):
-    trials = []
+    trials: list[Trial] = []
     for _ in range(30):
         settings = proposed(ATTACK, trials)
         trials.append(Trial(settings, landscape(settings, 3)))
@@ -92,7 +103,7 @@ def test_an_interrupted_search_goes_on_and_ends_the_same(tmp_path):
     with log.open("a") as stream:
         stream.write('{"of": "cut o')
     calls.clear()
-    again = tune_attacker(ATTACK, tmp_path / "cut", evaluate=lambda *a: calls.append(a) or landscape(*a))
+    again = tune_attacker(ATTACK, tmp_path / "cut", evaluate=told(calls))
     assert again == whole
     assert len(calls) == 2 * 30
     assert log.read_bytes() == (tmp_path / "whole" / "trials.jsonl").read_bytes()
@@ -100,9 +111,9 @@ def test_an_interrupted_search_goes_on_and_ends_the_same(tmp_path):
 
 def test_trials_of_other_seeds_do_not_count(tmp_path):
     tune_attacker(replace(ATTACK, budget=2), tmp_path, evaluate=landscape)
-    calls = []
+    calls: list[Any] = []
     other = replace(ATTACK, budget=2, seeds=(9,))
-    tune_attacker(other, tmp_path, evaluate=lambda *a: calls.append(a) or landscape(*a))
+    tune_attacker(other, tmp_path, evaluate=told(calls))
     assert [seed for _, seed in calls] == [9, 9]
 
 
@@ -130,7 +141,7 @@ def test_an_attack_that_is_not_allowed_is_refused_before_anything_is_written(tmp
     ],
 )
 def test_the_useful_share_is_what_a_campaign_really_asks_anew(given):
-    settings = settled(given)
+    settings: dict[str, Any] = {**settled(given)}
     waged = wage(**{"accounts": 80, "first": "reasoning", **settings})
     work = np.flatnonzero(waged.rows.answer == KINDS.index("reasoning"))
     new = len(set(waged.rows.prompt.item[work].tolist()))
@@ -146,8 +157,12 @@ def test_whoever_is_hidden_tries_the_cheapest_change_next():
 
 
 def test_the_expected_price_is_about_what_the_conduct_asks():
-    for given in ({"kind": "disguise", "infrastructure": "dirty"}, {"kind": "hydra", "per_day": 6.0}):
-        settings = settled(given)
+    both: list[dict[str, Any]] = [
+        {"kind": "disguise", "infrastructure": "dirty"},
+        {"kind": "hydra", "per_day": 6.0},
+    ]
+    for given in both:
+        settings: dict[str, Any] = {**settled(given)}
         waged = wage(**{"accounts": 80, "first": "reasoning", "days": 7.0, **settings})
         useful = len(waged.rows) * useful_share(settings)
         real = 1000 * waged.traffic.cost.money_eur / useful

@@ -189,7 +189,7 @@ def test_bans_are_answered_within_hours_by_an_account_that_says_whom_it_replaces
     delay = (accounts.created_at[heirs] - accounts.banned_at[replaces[heirs]]) / HOUR
     assert delay.min() >= 0.5
     assert delay.max() <= 6
-    first = np.full(len(accounts), NEVER)
+    first = np.full(accounts.created_at.shape, NEVER)
     np.minimum.at(first, waged.rows.account, waged.rows.ts)
     used = heirs[first[heirs] != NEVER]
     assert (first[used] - accounts.banned_at[replaces[used]]).max() < 24 * HOUR
@@ -372,7 +372,7 @@ def test_personas_have_cover_follow_ups_hours_and_repeats():
         owners[session].add(account)
     assert all(len(own) == 1 for own in owners.values())
     work = rows.answer == KINDS.index("reasoning")
-    own_texts = defaultdict(Counter)
+    own_texts: dict[int, Counter[str]] = defaultdict(Counter)
     for text, account in zip(np.array(waged.texts())[work], rows.account[work].tolist(), strict=True):
         own_texts[account][text] += 1
     repeats = sum(n - 1 for own in own_texts.values() for n in own.values()) / work.sum()

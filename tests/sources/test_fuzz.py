@@ -18,7 +18,7 @@ from tests.sources.run import LOGS, Run
 
 FIXTURES = sorted(LOGS.iterdir())
 RECORDS = [
-    found.record  # type: ignore[union-attr]
+    found.record
     for file in FIXTURES
     for found in read_records(io.BytesIO(file.read_bytes()))
 ]
