@@ -107,7 +107,9 @@ def open_queue(stage: Stage, wanted: Sequence[str]) -> Queue:
     # What is worded anew each time needs one grammar a language; of the others there are so many as are wanted.
     anew = len(LANGUAGES) if language == "mixed" else 1
     count = anew if wording == "exchange" else int(stage.number("variants"))
-    style = stage.dice.integer(1, 2**40)
+    house = stage.dice.integer(1, 2**40)
+    # A rewriting model has no house style: paraphrases take from all phrases.
+    style = house if stage.word("wording") == "fixed" else 0
     templates: dict[str, list[Template]] = {}
     for capability in wanted:
         templates[capability] = [
