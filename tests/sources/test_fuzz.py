@@ -17,11 +17,7 @@ from stillwatch.sources.source import Fragment, ParsedExchange, Skipped
 from tests.sources.run import LOGS, Run
 
 FIXTURES = sorted(LOGS.iterdir())
-RECORDS = [
-    found.record
-    for file in FIXTURES
-    for found in read_records(io.BytesIO(file.read_bytes()))
-]
+RECORDS = [found.record for file in FIXTURES for found in read_records(io.BytesIO(file.read_bytes()))]
 
 _junk = st.one_of(
     st.none(),
