@@ -3,8 +3,8 @@
     make bench-quality            # ends with 1 and replaces nothing if a run failed or anything became worse
     make bench-quality ACCEPT=1   # replaces in spite of it: say why in the commit
 
-The README's table is made from the new file. Finished runs of the same code are kept in out/quality: to accept
-after a look costs no second run.
+The tables of the README and of docs/measured.md are made from the new file. Finished runs of the same code are
+kept in out/quality: to accept after a look costs no second run.
 """
 
 import os
@@ -16,7 +16,7 @@ from stillwatch.cli.suites import print_comparison, print_suite
 from stillwatch.lab.suite import SuiteRequest, run_suite
 from stillwatch.lab.suites.against import Comparison, compare
 from stillwatch.lab.suites.detectors import chosen
-from stillwatch.lab.suites.readme import write_readme_table
+from stillwatch.lab.suites.readme import page_block, readme_block, write_block
 from stillwatch.lab.suites.records import read_quality, write_json
 from stillwatch.lab.suites.settings import read_suite
 
@@ -43,7 +43,10 @@ def main(
     if (found.failed or changes.regressions) and not accept:
         sys.exit(f"{committed.name} stays as it is; ACCEPT=1 replaces it")
     write_json(committed, found.quality)
-    write_readme_table(readme, found.quality)
+    write_block(readme, readme_block(found.quality))
+    page = readme.parent / "docs" / "measured.md"
+    if page.exists():
+        write_block(page, page_block(found.quality))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from stillwatch.campaigns.explanations import ONE_OWNER
 from stillwatch.campaigns.shown import MEMBER_THRESHOLD
 from stillwatch.campaigns.tables import RESULTS, Rung
 from stillwatch.cli.main import app
-from stillwatch.lab.suites.readme import readme_block
+from stillwatch.lab.suites.readme import page_block, readme_block
 from stillwatch.lab.suites.records import read_quality
 from stillwatch.settings import ScanSettings
 from stillwatch.signals.classifiers import load_classifiers
@@ -66,6 +66,9 @@ def test_the_readme_shows_the_committed_table():
         pytest.skip("benchmarks/quality.json is not made yet: make bench-quality")
     quality = read_quality(committed)
     assert readme_block(quality) in README, "make bench-quality"
+    assert page_block(quality) in (ROOT / "docs" / "measured.md").read_text(encoding="utf-8"), (
+        "make bench-quality"
+    )
     assert quality["suite"] == "quality"
 
 

@@ -22,7 +22,7 @@ from stillwatch.lab.score import Score
 from stillwatch.lab.suite import SuiteRequest, run_suite
 from stillwatch.lab.suites.against import compare
 from stillwatch.lab.suites.detectors import Detector, built_in, chosen
-from stillwatch.lab.suites.readme import BEGIN, END, readme_block, write_readme_table
+from stillwatch.lab.suites.readme import BEGIN, END, readme_block, write_block
 from stillwatch.lab.suites.records import fingerprint, kept_score, read_quality
 from stillwatch.lab.suites.settings import Cell, Tolerance, read_suite, shipped_suites
 from stillwatch.lab.suites.table import ALL_WORLDS
@@ -365,9 +365,9 @@ def test_the_gate_replaces_the_committed_file_only_if_nothing_became_worse(tmp_p
 def test_the_table_of_a_page_is_replaced_and_nothing_else(tmp_path, quality):
     page = tmp_path / "page.md"
     page.write_bytes(f"a\r\n{BEGIN}\nold\n{END} b\n".encode())
-    assert write_readme_table(page, quality)
+    assert write_block(page, readme_block(quality))
     assert page.read_bytes() == f"a\r\n{readme_block(quality)} b\n".encode()
-    assert not write_readme_table(page, quality)
+    assert not write_block(page, readme_block(quality))
 
 
 @pytest.mark.parametrize("text", ["", BEGIN, END, END + BEGIN, BEGIN + END + END, BEGIN + BEGIN + END])
@@ -375,7 +375,7 @@ def test_a_page_without_its_place_is_refused(tmp_path, quality, text):
     page = tmp_path / "page.md"
     page.write_text(text)
     with pytest.raises(UnreadableInputError, match=r"page\.md: the place of the table is not marked"):
-        write_readme_table(page, quality)
+        write_block(page, readme_block(quality))
     assert page.read_text() == text
 
 

@@ -51,6 +51,26 @@ def to_markdown(quality: Mapping[str, Any]) -> str:
     return "\n".join(parts)
 
 
+def to_summary(quality: Mapping[str, Any]) -> str:
+    """What a README has room for: the table over all worlds, and a line for each world; ends with a line break."""
+    world, rows = _by_world(quality)[0]
+    whole = f"{_title(world, rows)}\n\n{_line(_COLUMNS)}\n{_line(['---'] * len(_COLUMNS))}\n"
+    whole += "".join(_line(_cells(row)) + "\n" for row in rows)
+    if world != ALL_WORLDS:
+        return whole
+    names = [row["detector"] for row in rows]
+    lines = [_line(["world", *names]), _line(["---"] * (1 + len(names)))]
+    for single, own in _by_world(quality)[1:]:
+        cells = {row["detector"]: _in_brief(row) for row in own}
+        lines.append(_line([f"`{single}`", *(cells.get(name, _NONE) for name in names)]))
+    return f"{whole}\nBy world: campaigns found of all; benign accounts accused\n\n" + "\n".join(lines) + "\n"
+
+
+def _in_brief(row: Mapping[str, Any]) -> str:
+    accused = row["benign"]["hits"] + row["null_benign"]["hits"]
+    return f"{_fraction(row['campaigns'])}; {accused:,}"
+
+
 def to_tables(quality: Mapping[str, Any], times: Mapping[str, Any] | None = None) -> Group:
     """The same for a terminal, with what each detector took if `times` are given."""
     parts: list[Table] = []
