@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from stillwatch.lab.texts.corpus import Library
 from stillwatch.lab.texts.grammar import Dice, Grammar
-from stillwatch.lab.texts.library import Library
 from stillwatch.lab.texts.recipes import Recipes
 from stillwatch.lab.texts.render import render
 from stillwatch.lab.texts.vocabulary import people, shipped, texts

@@ -13,9 +13,9 @@ import pytest
 
 from stillwatch.exchange.errors import UnreadableInputError
 from stillwatch.lab.texts import answers
+from stillwatch.lab.texts.corpus import CAPABILITIES, LANGUAGES, Library
 from stillwatch.lab.texts.folder import FolderLibrary
 from stillwatch.lab.texts.grammar import Dice
-from stillwatch.lab.texts.library import CAPABILITIES, LANGUAGES, Library
 from stillwatch.lab.texts.recipes import Recipes
 from stillwatch.lab.texts.render import render, render_until
 from stillwatch.lab.texts.turns import Ints, earlier, falling, openings, rank_within

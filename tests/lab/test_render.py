@@ -111,7 +111,7 @@ def planned(tmp_path_factory):
     around = surroundings(wanted)
     spill = Spill(folder, around.start, around.end)
     made = plan(around, wanted.scale, spill, null=False, progress=lambda *_: None)
-    save_wardrobe(around.library, pa.concat_tables(made.rendering), wanted.world.logged, folder)
+    save_wardrobe(around.texts, pa.concat_tables(made.rendering), wanted.world.logged, folder)
     spill.save()
     (whole,) = spill.slices(10**6)
     return SimpleNamespace(

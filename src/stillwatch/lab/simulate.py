@@ -26,8 +26,8 @@ from stillwatch.lab.plan.spill import Slice, Spill
 from stillwatch.lab.render.parts import render_parts, save_wardrobe
 from stillwatch.lab.stage import MODELS, Surroundings, sequence_of
 from stillwatch.lab.texts.book import Book
+from stillwatch.lab.texts.corpus import Library
 from stillwatch.lab.texts.folder import FolderLibrary
-from stillwatch.lab.texts.library import Library
 from stillwatch.lab.truth import Tally, sorted_accounts
 from stillwatch.lab.worldfile import World, read_world
 
@@ -152,7 +152,7 @@ def _run(wanted: Simulation, out: Path, scratch: Path, pace: Pace) -> Simulated:
     around = surroundings(wanted)
     spill = Spill(scratch, around.start, around.end)
     made = plan(around, wanted.scale, spill, null=wanted.null, progress=pace.progress)
-    save_wardrobe(around.library, pa.concat_tables(made.rendering), wanted.world.logged, scratch)
+    save_wardrobe(around.texts, pa.concat_tables(made.rendering), wanted.world.logged, scratch)
     made.rendering.clear()  # a copy stands on disk, where the renderers read it
     spill.save()
     tally = _render(made, spill.slices(wanted.part_rows or _SLICE), out, pace)

@@ -12,8 +12,8 @@ from stillwatch.lab.behaviour.clocks import DAY, Ints
 from stillwatch.lab.behaviour.network import Internet
 from stillwatch.lab.parameters import Value
 from stillwatch.lab.texts.book import Book
+from stillwatch.lab.texts.corpus import Library
 from stillwatch.lab.texts.grammar import Dice
-from stillwatch.lab.texts.library import Library
 from stillwatch.lab.traffic import Host
 from stillwatch.lab.worldfile import World
 
@@ -37,12 +37,12 @@ class Surroundings:
     seed: int
     internet: Internet
     catalogue: Catalogue
-    library: Library
+    texts: Library
 
     @property
     def book(self) -> Book:
         """Where texts are written down."""
-        return self.library.book
+        return self.texts.book
 
     @property
     def start(self) -> int:
@@ -110,9 +110,9 @@ class Stage:
         )
 
     @property
-    def library(self) -> Library:
+    def texts(self) -> Library:
         """The world's texts."""
-        return self.around.library
+        return self.around.texts
 
     @property
     def book(self) -> Book:

@@ -12,7 +12,7 @@ PUBLIC_SETS = 8
 
 def public_benchmark(stage: Stage, number: int) -> list[Template]:
     """The formats of a public benchmark: the same set and items for all populations of a world."""
-    return stage.library.benchmark(public_dice(stage, "benchmarks", number))
+    return stage.texts.benchmark(public_dice(stage, "benchmarks", number))
 
 
 def public_dice(stage: Stage, what: str, number: int = 0) -> Dice:

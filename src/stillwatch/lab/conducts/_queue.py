@@ -113,7 +113,7 @@ def open_queue(stage: Stage, wanted: Sequence[str]) -> Queue:
     templates: dict[str, list[Template]] = {}
     for capability in wanted:
         templates[capability] = [
-            stage.library.teacher(
+            stage.texts.teacher(
                 capability,
                 stage.dice,
                 language=LANGUAGES[number % len(LANGUAGES)] if language == "mixed" else language,

@@ -182,9 +182,9 @@ def _cover(stage: Stage, talk: Sessions, covered: np.ndarray) -> Rows:
     seeds = stage.seeds(stage.accounts)
     answer: str | Ints = "plain"
     if stage.word("cover") == "coding":
-        prompts, answer = stage.library.coding(who, number, turn, seeds, stage.rng)
+        prompts, answer = stage.texts.coding(who, number, turn, seeds, stage.rng)
     else:
-        prompts = stage.library.chat(who, number, turn, seeds, stage.rng)
+        prompts = stage.texts.chat(who, number, turn, seeds, stage.rng)
     ts = talk.ts[part]
     model = stage.models(np.full(len(part), LARGE), ts)
     return Rows.of(who, ts, prompts, answer=answer, model=model, session=number, turn=turn)
@@ -193,7 +193,7 @@ def _cover(stage: Stage, talk: Sessions, covered: np.ndarray) -> Rows:
 def _follows(stage: Stage, talk: Sessions, follows: np.ndarray) -> Rows:
     """Short further questions, as everybody asks them; each belongs to the task before it."""
     part = np.flatnonzero(follows)
-    ask = stage.library.homework_follow()
+    ask = stage.texts.homework_follow()
     prompts = ask.prompts(0, stage.rng.integers(0, 2**63, len(part)))
     ts = talk.ts[part]
     model = stage.models(np.full(len(part), LARGE), ts)

@@ -26,7 +26,7 @@ from stillwatch.lab.conducts._queue import QUEUE, campaign_rows, capabilities, d
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
 from stillwatch.lab.texts.answers import KINDS
-from stillwatch.lab.texts.library import Agent
+from stillwatch.lab.texts.corpus import Agent
 from stillwatch.lab.texts.product import Product
 from stillwatch.lab.texts.recipes import Recipes
 from stillwatch.lab.traffic import NONE, Cost, Host, Rows, Traffic
@@ -111,7 +111,7 @@ def _front(stage: Stage, shared: Agent | Product, turns: tuple[Ints, Ints, Ints]
     """What the victim's users say at these turns (account, conversation, place in it)."""
     seeds = stage.seeds(stage.accounts)
     if isinstance(shared, Agent):
-        said, kinds = stage.library.coding(*turns, seeds, stage.rng)
+        said, kinds = stage.texts.coding(*turns, seeds, stage.rng)
         return _Front(said, kinds, shared.systems[-2], _TOOLS)
     said = shared.prompts(*turns, seeds, stage.rng)
     return _Front(said, np.full(len(said), KINDS.index("plain")), shared.system, 0)

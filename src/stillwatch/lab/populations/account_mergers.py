@@ -68,7 +68,7 @@ def _by_machine(stage: Stage, per_day: Floats, seeds: Words) -> Rows:
     rng = stage.rng
     counts = np.round(per_day * stage.days).astype(np.int64)
     who, ts = machine_arrivals(rng, counts, *stage.window)
-    templates = [stage.library.bulk(_USES[n % len(_USES)], stage.dice) for n in range(len(counts))]
+    templates = [stage.texts.bulk(_USES[n % len(_USES)], stage.dice) for n in range(len(counts))]
     requests = asked(stage, templates, who, fresh_items(rng, who, 0.02), seeds[who])
     model = stage.models(np.full(len(who), LARGE), ts)
     return Rows.of(who, ts, requests.prompts, system=requests.system, answer=requests.answer, model=model)
@@ -79,7 +79,7 @@ def _by_people(stage: Stage, per_day: Floats, seeds: Words, kind: Ints) -> Rows:
     sessions = human_sessions(rng, per_day, *stage.window, Rhythm(OFFICE_HOURS, 0.3, turns=4.0))
     places = [np.flatnonzero(kind[sessions.person] == k) for k in (_CHAT, _CODE)]
     chat, code = [(sessions.person[p], sessions.session[p], sessions.turn[p], seeds, rng) for p in places]
-    said, (built, _) = stage.library.chat(*chat), stage.library.coding(*code)
+    said, (built, _) = stage.texts.chat(*chat), stage.texts.coding(*code)
     prompts = woven([(places[0], said), (places[1], built)])
     answer = np.where(kind == _CODE, answers.kind("code"), answers.kind("plain"))[sessions.person]
     return conversation_rows(stage, sessions.person, sessions, prompts, answer)

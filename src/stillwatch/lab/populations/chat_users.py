@@ -28,5 +28,5 @@ def live(stage: Stage) -> Traffic:
     per_day = heavy_tailed(stage.rng, stage.accounts, stage.number("per_day") * stage.volume, 1.3)
     sessions = human_sessions(stage.rng, per_day, *stage.window, Rhythm(PRIVATE_HOURS, 0.95))
     people = stage.seeds(stage.accounts)
-    prompts = stage.library.chat(sessions.person, sessions.session, sessions.turn, people, stage.rng)
+    prompts = stage.texts.chat(sessions.person, sessions.session, sessions.turn, people, stage.rng)
     return Traffic(accounts, conversation_rows(stage, sessions.person, sessions, prompts))

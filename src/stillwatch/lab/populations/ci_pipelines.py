@@ -59,7 +59,7 @@ def live(stage: Stage) -> Traffic:
     company = owner[repository]
     begin = pushes.ts[push] + (rng.lognormal(np.log(25), 0.5, len(jobs)) * SECOND).astype(np.int64)[push]
     ts = begin + (rank_within(push) * rng.exponential(4.0, len(push)) * SECOND).astype(np.int64)
-    kit = [stage.library.bulk("ci", stage.dice) for _ in range(min(companies * _KINDS, 400))]
+    kit = [stage.texts.bulk("ci", stage.dice) for _ in range(min(companies * _KINDS, 400))]
     # A company writes its own prompts, or takes over one of those that are passed around.
     number = rank_within(push)
     which = (company * _KINDS + (number + push) % _KINDS) % len(kit)

@@ -35,12 +35,12 @@ def live(stage: Stage) -> Traffic:
     """Their requests."""
     rng, count = stage.rng, stage.accounts
     number = int(stage.number("number"))
-    agent = stage.library.agent(number, stage.common)
+    agent = stage.texts.agent(number, stage.common)
     version = rng.integers(0, 2, count)
     accounts = people_accounts(stage, count, 0.03, _programs(stage, agent.name, version))
     per_day = heavy_tailed(rng, count, stage.number("per_day") * stage.volume, 1.25)
     sessions = human_sessions(rng, per_day, *stage.window, Rhythm(OFFICE_HOURS, 0.4, turns=7, pause_s=24))
-    prompts, kinds = stage.library.coding(
+    prompts, kinds = stage.texts.coding(
         sessions.person, sessions.session, sessions.turn, stage.seeds(count), rng
     )
     rows = conversation_rows(stage, sessions.person, sessions, prompts, kinds)

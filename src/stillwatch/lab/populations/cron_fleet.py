@@ -29,7 +29,7 @@ _MISSED = 0.02
 
 def live(stage: Stage) -> Traffic:
     """Their ticks."""
-    template = stage.library.bulk("cron", stage.common)
+    template = stage.texts.bulk("cron", stage.common)
     accounts = developer_accounts(stage, stage.accounts)
     who, tick, ts = _ticks(stage)
     prompts = template.prompts(tick // HOUR, 0, stage.seeds(stage.accounts)[who])

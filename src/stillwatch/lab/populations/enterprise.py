@@ -43,7 +43,7 @@ def live(stage: Stage) -> Traffic:
     sessions = human_sessions(
         rng, per_day, *stage.window, Rhythm(PRIVATE_HOURS, 0.7, turns=2.4, zones=_ZONES)
     )
-    product = stage.library.product(stage.dice)
+    product = stage.texts.product(stage.dice)
     prompts = product.prompts(sessions.person, sessions.session, sessions.turn, stage.seeds(customers), rng)
     key = rng.integers(0, stage.accounts, len(prompts))
     rows = conversation_rows(stage, key, sessions, prompts)

@@ -72,10 +72,10 @@ def _rows(stage: Stage, sessions: Sessions) -> Rows:
     seeds = stage.seeds(stage.accounts)
     templated = (sessions.turn == 0) | (rng.random(len(sessions.turn)) < _TEMPLATED)
     kit, free = np.flatnonzero(templated), np.flatnonzero(~templated)
-    template = stage.library.bulk("starter", stage.dice)
+    template = stage.texts.bulk("starter", stage.dice)
     task = rng.integers(0, 2**62, len(kit))
     of_kit = asked(stage, [template], np.zeros(len(kit), np.int64), task, seeds[sessions.person[kit]])
-    own, _ = stage.library.coding(
+    own, _ = stage.texts.coding(
         sessions.person[free], sessions.session[free], sessions.turn[free], seeds, rng
     )
     prompts = woven([(kit, of_kit.prompts), (free, own)])

@@ -54,7 +54,7 @@ def live(stage: Stage) -> Traffic:
     elapsed = np.cumsum(wait)
     first = np.searchsorted(ticket, ticket)
     ts = tickets.ts[ticket] + (elapsed - elapsed[first]).astype(np.int64)
-    templates = [stage.library.bulk(use, stage.dice) for _ in range(clients) for use in _STEPS]
+    templates = [stage.texts.bulk(use, stage.dice) for _ in range(clients) for use in _STEPS]
     client = tickets.client[ticket]
     queue = stage.seeds(clients)
     requests = asked(stage, templates, client * len(_STEPS) + step, ticket, queue[client])

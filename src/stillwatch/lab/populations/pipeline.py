@@ -35,7 +35,7 @@ def live(stage: Stage) -> Traffic:
     counts = np.maximum(20, heavy_tailed(stage.rng, stage.accounts, mean, 0.8)).astype(np.int64)
     accounts = machine_accounts(stage, stage.accounts)
     uses = _USES if stage.word("use") == "mixed" else (stage.word("use"),)
-    templates = [stage.library.bulk(uses[place % len(uses)], stage.dice) for place in range(stage.accounts)]
+    templates = [stage.texts.bulk(uses[place % len(uses)], stage.dice) for place in range(stage.accounts)]
     who, ts = machine_arrivals(stage.rng, counts, *stage.window)
     requests = asked(
         stage, templates, who, fresh_items(stage.rng, who, _AGAIN), stage.seeds(stage.accounts)[who]

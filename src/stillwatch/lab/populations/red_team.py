@@ -42,7 +42,7 @@ def live(stage: Stage) -> Traffic:
     """Tries by hand and sweeps by night."""
     rng = stage.rng
     known = rng.permutation(_WRAPPERS)[:_USED].tolist()
-    wrappers = [stage.library.bulk("red_team", public_dice(stage, "probes", n)) for n in known]
+    wrappers = [stage.texts.bulk("red_team", public_dice(stage, "probes", n)) for n in known]
     parts = [_tries(stage, wrappers)]
     parts += [_sweep(stage, wrappers) for _ in range(int(stage.number("sweeps")))]
     return Traffic(_accounts(stage), Rows.concatenate(parts), shared=wrappers[0])

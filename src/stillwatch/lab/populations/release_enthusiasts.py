@@ -52,7 +52,7 @@ def live(stage: Stage) -> Traffic:
     meme = _meme(stage, arrived)
     per_day = heavy_tailed(rng, count, stage.number("per_day") * stage.volume, 1.0)
     sessions = human_sessions(rng, per_day, *stage.window, Rhythm(PRIVATE_HOURS, 0.95))
-    said = stage.library.chat(sessions.person, sessions.session, sessions.turn, stage.seeds(count), rng)
+    said = stage.texts.chat(sessions.person, sessions.session, sessions.turn, stage.seeds(count), rng)
     usual = conversation_rows(stage, sessions.person, sessions, said)
     rows = Rows.concatenate([usual, meme])
     return Traffic(accounts, rows.take(np.flatnonzero(rows.ts < end)))
@@ -61,7 +61,7 @@ def live(stage: Stage) -> Traffic:
 def _meme(stage: Stage, arrived: np.ndarray) -> Rows:
     """One prompt, some with a creature of one's own; a few of the tries go to the model before, to compare."""
     rng, count = stage.rng, stage.accounts
-    template = stage.library.bulk("release", public_dice(stage, "memes"))
+    template = stage.texts.bulk("release", public_dice(stage, "memes"))
     tries = rng.geometric(1 / stage.number("tries"), count)
     user = np.repeat(np.arange(count), tries)
     pause = (rng.lognormal(np.log(50), 0.9, len(user)) * SECOND).astype(np.int64)

@@ -103,7 +103,7 @@ def _dealt(stage: Stage, sessions: Sessions, customers: int) -> Ints:
 
 def _messages(stage: Stage, sessions: Sessions, customers: int) -> _Said:
     """What each customer says: a person through a bot, a developer, or a small product's own customers."""
-    rng, library = stage.rng, stage.library
+    rng, library = stage.rng, stage.texts
     kind = rng.choice(3, customers, p=(0.55, 0.25, 0.2))
     products = [library.product(stage.dice) for _ in range(_PRODUCTS)]
     which = rng.integers(0, _PRODUCTS, customers)

@@ -38,7 +38,7 @@ def live(stage: Stage) -> Traffic:
     """The tenants' requests."""
     rng, count = stage.rng, stage.accounts
     vendor = shared_chance(stage)
-    product = replace(stage.library.product(stage.common), share=_POPULAR)
+    product = replace(stage.texts.product(stage.common), share=_POPULAR)
     accounts = developer_accounts(stage, count, [stage.catalogue.sdk(vendor)] * count)
     servers = stage.internet.neighbours("cloud", 4, vendor, 2)
     if stage.word("one_server") == "yes":

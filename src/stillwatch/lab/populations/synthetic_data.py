@@ -51,5 +51,5 @@ def _template(stage: Stage, place: int) -> Template:
     share = stage.number("public_share")
     before, after = int(place * share), int((place + 1) * share)
     if after > before:
-        return stage.library.teacher(_PUBLIC[before % 4], stage.dice)
-    return stage.library.bulk(_OWN[(place - before) % 4], stage.dice)
+        return stage.texts.teacher(_PUBLIC[before % 4], stage.dice)
+    return stage.texts.bulk(_OWN[(place - before) % 4], stage.dice)

@@ -36,8 +36,8 @@ _BACK = 0.2
 def live(stage: Stage) -> Traffic:
     """What the students ask through it."""
     rng, schools = stage.rng, stage.accounts
-    template = stage.library.bulk("tutoring", stage.dice)
-    templates = [template, stage.library.homework_follow()]
+    template = stage.texts.bulk("tutoring", stage.dice)
+    templates = [template, stage.texts.homework_follow()]
     size = np.maximum(1, rng.poisson(stage.number("students"), schools))
     school_of = np.repeat(np.arange(schools), size)
     wanted = rng.poisson(stage.number("weekly") * stage.volume * stage.days / 7, len(school_of))

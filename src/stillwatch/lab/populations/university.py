@@ -49,7 +49,7 @@ def _private(stage: Stage) -> Rows:
     per_day = np.full(stage.accounts, stage.number("per_day") * stage.volume)
     rhythm = Rhythm(PRIVATE_HOURS, 0.9, zones=np.array([1.0]))
     sessions = human_sessions(stage.rng, per_day, *stage.window, rhythm)
-    prompts = stage.library.chat(
+    prompts = stage.texts.chat(
         sessions.person, sessions.session, sessions.turn, stage.seeds(stage.accounts), stage.rng
     )
     return conversation_rows(stage, sessions.person, sessions, prompts)
@@ -59,9 +59,9 @@ def _course(stage: Stage) -> Rows:
     """A course's weekly sheets."""
     rng = stage.rng
     start, end = stage.window
-    forms = stage.library.homework(stage.dice)
+    forms = stage.texts.homework(stage.dice)
     follow = len(forms)
-    templates = [*forms, stage.library.homework_follow()]
+    templates = [*forms, stage.texts.homework_follow()]
     items, weeks = int(rng.integers(8, 22)), int((end - start) // _WEEK) + 1
     enrolled = np.flatnonzero(rng.random(stage.accounts) < 0.35)
     parts, first = [], 0

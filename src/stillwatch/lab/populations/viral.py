@@ -25,7 +25,7 @@ PARAMETERS = (
 def live(stage: Stage) -> Traffic:
     """The wave."""
     rng, host = stage.rng, stage.host()
-    template = stage.library.bulk("viral", stage.common)
+    template = stage.texts.bulk("viral", stage.common)
     # Whoever is active joins; the very quiet ones rarely hear of it.
     weight = host.activity + 0.5
     size = min(stage.accounts, host.count)

@@ -47,8 +47,8 @@ def live(stage: Stage) -> Traffic:
     develops = (rng.random(count) < _DEVELOPERS)[sessions.person]
     chat, code = np.flatnonzero(~develops), np.flatnonzero(develops)
     seeds = stage.seeds(count)
-    said = stage.library.chat(sessions.person[chat], sessions.session[chat], sessions.turn[chat], seeds, rng)
-    built, _ = stage.library.coding(
+    said = stage.texts.chat(sessions.person[chat], sessions.session[chat], sessions.turn[chat], seeds, rng)
+    built, _ = stage.texts.coding(
         sessions.person[code], sessions.session[code], sessions.turn[code], seeds, rng
     )
     kinds = np.where(develops, answers.kind("code"), answers.kind("plain"))

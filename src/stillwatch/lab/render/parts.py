@@ -17,7 +17,7 @@ from stillwatch.lab.plan.spill import Slice, Spill
 from stillwatch.lab.render.dressing import DRESSED, Wardrobe, dress
 from stillwatch.lab.render.names import hex_strings
 from stillwatch.lab.texts.book import load
-from stillwatch.lab.texts.library import Library
+from stillwatch.lab.texts.corpus import Library
 
 ROW_GROUP_ROWS = 65_536
 # Columns of which no value comes twice: a dictionary of them only costs.

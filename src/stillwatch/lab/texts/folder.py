@@ -14,8 +14,8 @@ from stillwatch.lab.texts import answers, public
 from stillwatch.lab.texts.authors import Authors, conversations, programmers
 from stillwatch.lab.texts.book import Book, Key, Ref
 from stillwatch.lab.texts.coding import sessions_of
+from stillwatch.lab.texts.corpus import Agent, Content, Library
 from stillwatch.lab.texts.grammar import Dice
-from stillwatch.lab.texts.library import Agent, Content, Library
 from stillwatch.lab.texts.product import Product, real_product
 from stillwatch.lab.texts.recipes import Recipes
 from stillwatch.lab.texts.templates import Template, slots
