@@ -57,8 +57,3 @@ def conversation_rows(
         session=sessions.session,
         turn=sessions.turn,
     )
-
-
-def shares(rng: np.random.Generator, count: int, alpha: float) -> np.ndarray:
-    """Unequal shares of `count` parts (a symmetric Dirichlet)."""
-    return rng.dirichlet(np.full(count, alpha))

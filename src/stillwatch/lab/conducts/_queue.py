@@ -12,6 +12,7 @@ import numpy as np
 
 from stillwatch.exchange.errors import UsageError
 from stillwatch.lab.behaviour.clocks import DAY, HOUR, Floats, Ints
+from stillwatch.lab.conducts import _prices as prices
 from stillwatch.lab.conducts._dispatch import NOBODY, POLICIES, Lives, deal
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import LARGE, NEWEST, Stage
@@ -225,6 +226,12 @@ def pivoted(stage: Stage, dealt: Dealt) -> Ints:
     else:
         patience = stage.rng.random(len(dealt.ts))
     return np.where((days > 0) & (patience < share), NEWEST, LARGE)
+
+
+def wording_price(stage: Stage, requests: int) -> float:
+    """Euros for the paraphrases and translations that so many requests need."""
+    variants = int(stage.number("variants"))
+    return prices.wording_cost(stage.word("wording"), stage.word("language"), requests, variants)
 
 
 def wasted(stage: Stage) -> float:

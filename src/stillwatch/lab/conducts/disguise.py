@@ -39,11 +39,13 @@ from stillwatch.lab.conducts._queue import (
     span,
     tasks,
     wasted,
+    wording_price,
     worked_off,
 )
 from stillwatch.lab.conducts._topics import topics
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import LARGE, Stage
+from stillwatch.lab.texts.turns import turns_of
 from stillwatch.lab.traffic import NONE, Cost, Rows, Traffic
 
 SCALES = "accounts"
@@ -103,13 +105,8 @@ def _days(stage: Stage, begin: int, end: int) -> Sessions:
     ts = worked_off(rng, requests, begin, end)[rng.permutation(requests)]
     ts = ts[np.lexsort((ts, person))]
     opens = (np.diff(person, prepend=-1) != 0) | (rng.random(requests) < 1 / turns)
-    return Sessions(person, np.cumsum(opens) - 1, _since(opens), ts)
-
-
-def _since(opens: np.ndarray) -> Ints:
-    """Steps since the last True; the first entry is True."""
-    place = np.arange(len(opens))
-    return place - np.maximum.accumulate(np.where(opens, place, 0))
+    session = np.cumsum(opens) - 1
+    return Sessions(person, session, turns_of(session), ts)
 
 
 def _roles(stage: Stage, sessions: Sessions) -> tuple[np.ndarray, np.ndarray]:
@@ -124,7 +121,8 @@ def _roles(stage: Stage, sessions: Sessions) -> tuple[np.ndarray, np.ndarray]:
 def _conversations(sessions: Sessions, covered: np.ndarray, follows: np.ndarray) -> Sessions:
     """Each task opens a conversation of its own, which its follow-ups continue; a sitting of cover is one."""
     opens = (np.diff(sessions.session, prepend=-1) != 0) | (~covered & ~follows)
-    return Sessions(sessions.person, np.cumsum(opens) - 1, _since(opens), sessions.ts)
+    talk = np.cumsum(opens) - 1
+    return Sessions(sessions.person, talk, turns_of(talk), sessions.ts)
 
 
 def _tasks(stage: Stage, talk: Sessions, work: Ints) -> Rows:
@@ -143,17 +141,15 @@ def _sorted_by_topic(stage: Stage, queue: Queue, dealt: Dealt) -> Dealt:
     topic = topics(stage.book, bare_tasks(queue, dealt.item), count, rng)
     own = rng.integers(0, count, (stage.accounts, int(stage.number("own_topics"))))
     wanted = own[dealt.account, rng.integers(0, own.shape[1], len(dealt.item))]
-    # Both sides in the order of their topic: a task meets a request for its topic, what is left over anything.
-    supply, demand = np.argsort(topic, kind="stable"), np.argsort(wanted, kind="stable")
-    return replace(dealt, item=dealt.item[_matched(topic, wanted, supply, demand, count)])
+    return replace(dealt, item=dealt.item[_matched(topic, wanted, count)])
 
 
-def _matched(topic: Ints, wanted: Ints, supply: Ints, demand: Ints, count: int) -> Ints:
+def _matched(topic: Ints, wanted: Ints, count: int) -> Ints:
     """The task of each request; requests whose topic has run out take the tasks that nobody wants."""
     task = np.full(len(topic), NONE)
     left: list[Ints] = []
     for number in range(count):
-        have, ask = supply[topic[supply] == number], demand[wanted[demand] == number]
+        have, ask = np.flatnonzero(topic == number), np.flatnonzero(wanted == number)
         many = min(len(have), len(ask))
         task[ask[:many]] = have[:many]
         left.append(have[many:])
@@ -210,9 +206,7 @@ def _follows(stage: Stage, talk: Sessions, follows: np.ndarray) -> Rows:
 def _cost(stage: Stage, work: int, requests: int) -> Cost:
     kind = stage.word("infrastructure")
     useful = work * (1 - stage.number("own_repeats")) * (1 - wasted(stage))
-    texts = prices.wording_cost(
-        stage.word("wording"), stage.word("language"), work, int(stage.number("variants"))
-    )
+    texts = wording_price(stage, work)
     each = prices.account_cost(kind, stage.number("days")) + prices.PERSONA
     money = stage.accounts * each + (requests - useful) * prices.REQUEST + texts
     # The same tasks through accounts that work round the clock at the same rate.

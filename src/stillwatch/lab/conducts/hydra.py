@@ -17,7 +17,15 @@ from stillwatch.lab.behaviour.accounts import NEVER
 from stillwatch.lab.conducts import _prices as prices
 from stillwatch.lab.conducts._infrastructure import infrastructure, pool_accounts
 from stillwatch.lab.conducts._lives import biography
-from stillwatch.lab.conducts._queue import QUEUE, campaign_rows, capabilities, deal_out, span, wasted
+from stillwatch.lab.conducts._queue import (
+    QUEUE,
+    campaign_rows,
+    capabilities,
+    deal_out,
+    span,
+    wasted,
+    wording_price,
+)
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
 from stillwatch.lab.traffic import Cost, Traffic
@@ -51,9 +59,7 @@ def wage(stage: Stage) -> Traffic:
 def _cost(stage: Stage, requests: int) -> Cost:
     kind = stage.word("infrastructure")
     each = prices.account_cost(kind, stage.number("days"))
-    texts = prices.wording_cost(
-        stage.word("wording"), stage.word("language"), requests, int(stage.number("variants"))
-    )
+    texts = wording_price(stage, requests)
     repeats = requests * wasted(stage) * prices.REQUEST
     money = stage.accounts * each + texts + repeats
     return Cost(stage.accounts, round(money, 2), stage.number("jitter_hours"), prices.account_note(kind))

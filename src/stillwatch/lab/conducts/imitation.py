@@ -22,13 +22,22 @@ from stillwatch.lab.behaviour.clocks import Ints
 from stillwatch.lab.conducts import _prices as prices
 from stillwatch.lab.conducts._infrastructure import infrastructure, pool_accounts
 from stillwatch.lab.conducts._lives import biography
-from stillwatch.lab.conducts._queue import QUEUE, campaign_rows, capabilities, deal_out, span, wasted
+from stillwatch.lab.conducts._queue import (
+    QUEUE,
+    campaign_rows,
+    capabilities,
+    deal_out,
+    span,
+    wasted,
+    wording_price,
+)
 from stillwatch.lab.parameters import Parameter
 from stillwatch.lab.stage import Stage
 from stillwatch.lab.texts.answers import KINDS
 from stillwatch.lab.texts.corpus import Agent
 from stillwatch.lab.texts.product import Product
 from stillwatch.lab.texts.recipes import Recipes
+from stillwatch.lab.texts.turns import turns_of
 from stillwatch.lab.traffic import NONE, Cost, Host, Rows, Traffic
 
 SCALES = "accounts"
@@ -123,15 +132,12 @@ def _conversations(stage: Stage, account: Ints, turns: float) -> tuple[Ints, Int
     opens = stage.rng.random(size) < 1 / turns
     opens |= np.diff(account, prepend=-1) != 0
     session = np.cumsum(opens) - 1
-    first = np.maximum.accumulate(np.where(opens, np.arange(size), 0))
-    return session, np.arange(size) - first
+    return session, turns_of(session)
 
 
 def _cost(stage: Stage, requests: int) -> Cost:
     kind, mimicry = stage.word("infrastructure"), stage.number("mimicry")
-    texts = prices.wording_cost(
-        stage.word("wording"), stage.word("language"), requests, int(stage.number("variants"))
-    )
+    texts = wording_price(stage, requests)
     idle = requests * (mimicry + (1 - mimicry) * wasted(stage)) * prices.REQUEST
     money = stage.accounts * prices.account_cost(kind, stage.number("days")) + texts + idle
     # As many tasks, through the same accounts at the same pace, with nothing but tasks.

@@ -27,6 +27,7 @@ from stillwatch.lab.conducts._queue import (
     span,
     tasks,
     wasted,
+    wording_price,
     worked_off,
 )
 from stillwatch.lab.parameters import Parameter
@@ -55,9 +56,7 @@ def wage(stage: Stage) -> Traffic:
     account = stage.rng.permutation(load)
     ts = worked_off(stage.rng, len(account), begin, end)
     rows = campaign_rows(stage, Dealt(account, ts, tasks(stage, len(account))))
-    texts = prices.wording_cost(
-        stage.word("wording"), stage.word("language"), len(rows), int(stage.number("variants"))
-    )
+    texts = wording_price(stage, len(rows))
     repeats = len(rows) * wasted(stage) * prices.REQUEST
     money = len(rows) * prices.RESELLER_MARGIN + texts + repeats
     cost = Cost(0, round(money, 2), 0.0, "the reseller's margin on each request")

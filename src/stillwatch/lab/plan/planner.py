@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stillwatch.lab import conducts
 from stillwatch.lab.behaviour.accounts import Accounts
 from stillwatch.lab.behaviour.clocks import Ints
 from stillwatch.lab.plan.cells import stages
@@ -20,7 +19,6 @@ from stillwatch.lab.traffic import NONE, Cost, Host, Rows, Traffic
 from stillwatch.lab.worldfile import Actor
 
 Progress = Callable[[str, int, int], None]
-_CONDUCTS = conducts.__name__
 
 
 @dataclass(frozen=True)
@@ -113,9 +111,8 @@ def plan(around: Surroundings, scale: Scale, spill: Spill, *, null: bool, progre
     wanted = world.populations if null else tuple(made.actors)
     for number, actor in enumerate(wanted):
         progress(actor.name, number, len(wanted))
-        benign = number < len(world.populations)
         for stage in stages(actor, around, scale, made.hosts):
-            traffic = actor.module.live(stage) if benign else actor.module.wage(stage)
+            traffic = actor.module.wage(stage) if actor.is_campaign else actor.module.live(stage)
             first = made.settle(traffic.accounts) if traffic.accounts is not None else 0
             lives = made.lives(traffic)
             rows = _at(traffic.rows, possible(traffic.rows, lives, stage.window))
@@ -135,7 +132,7 @@ def _tried(
     rng = np.random.Generator(
         np.random.PCG64(sequence_of(stage.around.seed, f"{stage.name} sent", stage.group, stage.cell))
     )
-    anywhere = getattr(actor.module, "BALANCED", actor.module.__name__.startswith(_CONDUCTS))
+    anywhere = getattr(actor.module, "BALANCED", actor.is_campaign)
     tried, failed = with_retries(rng, rows, anywhere=anywhere)
     # Nobody tries again after a ban, and the account that is served next may not be born yet.
     kept = possible(tried, lives, stage.window)

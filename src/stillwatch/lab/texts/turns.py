@@ -35,6 +35,11 @@ def openings(session: Ints) -> Ints:
     return opened
 
 
+def turns_of(session: Ints) -> Ints:
+    """The place of each turn in its conversation, from 0; turns of one stand together, in order."""
+    return np.arange(len(session)) - openings(session)
+
+
 def rank_within(group: Ints) -> Ints:
     """How many entries of the same group stand before each entry."""
     order = np.argsort(group, kind="stable")
