@@ -59,7 +59,9 @@ WITH asked AS (
 )
 SELECT m.candidate AS candidate, s.entity AS entity, m.template_id AS template_id, s.ts AS ts,
     s.content AS content, s.draw AS draw, m.repeated AS repeated, s.held_out AS held_out,
-    s.elicitation AS elicitation, s.rubric AS rubric, s.rewriting AS rewriting, s.answer_format AS answer_format
+    s.elicitation AS elicitation, s.rubric AS rubric, s.rewriting AS rewriting, s.answer_format AS answer_format,
+    s.model AS model, s.n_messages AS n_messages, s.max_output_tokens AS max_output_tokens,
+    s.output_tokens AS output_tokens
 FROM marked AS m
 JOIN candidate_rates AS r ON r.candidate = m.candidate
 JOIN signals AS s ON s.exchange_id = m.exchange_id

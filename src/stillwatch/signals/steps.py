@@ -28,7 +28,8 @@ SELECT e.exchange_id AS exchange_id, e.account_id AS account_id, a.entity AS ent
     t.prompt_template AS prompt_template, y.template_id AS system_template,
     t.task AS task, t.content AS content, t.n_tokens AS n_tokens,
     l.capability AS capability, l.elicitation AS elicitation, l.rubric AS rubric, l.rewriting AS rewriting,
-    l.answer_format AS answer_format, d.draw AS draw, d.held_out AS held_out
+    l.answer_format AS answer_format, d.draw AS draw, d.held_out AS held_out,
+    e.n_messages AS n_messages, e.max_output_tokens AS max_output_tokens, e.output_tokens AS output_tokens
 FROM exchanges AS e
 JOIN account_entities AS a ON a.account_id = e.account_id
 JOIN exchange_draws AS d ON d.exchange_id = e.exchange_id
