@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stillwatch.campaigns.evalues import false_discovery_levels
 from stillwatch.campaigns.group import GroupTests
@@ -27,27 +28,38 @@ class Standing:
         log_e: natural logarithm of the e-value of the highest rung up to one task pool that holds (of the lowest
             rung where none does).
         level: smallest false-discovery rate at which that rung is reported.
-        required_log_e: natural logarithm of the e-value that a rung needed in this scan.
+        required_log_e: natural logarithm of the e-value that a rung of this group needed in this scan.
+        log_weight: natural logarithm of the group's prior weight, by which it needed less.
     """
 
     rung: Rung | None
     log_e: float
     level: float
     required_log_e: float
+    log_weight: float = 0.0
 
 
-def standings(tests: Sequence[GroupTests], fdr: float, shape_error: float) -> list[Standing]:
+def standings(
+    tests: Sequence[GroupTests],
+    fdr: float,
+    shape_error: float,
+    weights: NDArray[np.float64] | None = None,
+) -> list[Standing]:
     """Standing of every tested group.
 
     Args:
         tests: all tested groups (the number of hypotheses is theirs).
         fdr: false-discovery rate of the rungs up to one task pool.
         shape_error: largest probability that a legitimate pool is called training-shaped.
+        weights: shape (len(tests),), positive, of average 1, chosen without looking at the e-values; None weighs
+            all alike. e-BH then takes weight times e-value: its proof (Wang & Ramdas 2022) needs no more than
+            that those of the null hypotheses add up to their number at most on average, as they still do.
     """
     if not tests:
         return []
+    log_weights = np.zeros(len(tests)) if weights is None else np.log(weights)
     reached = {rung: _climb(tests, rung) for rung in CLIMB}
-    levels = {rung: false_discovery_levels(log_e) for rung, log_e in reached.items()}
+    levels = {rung: false_discovery_levels(log_e + log_weights) for rung, log_e in reached.items()}
     required = _required(levels[Rung.ONE_TASK_POOL], fdr)
     result = []
     for index in range(len(tests)):
@@ -57,7 +69,9 @@ def standings(tests: Sequence[GroupTests], fdr: float, shape_error: float) -> li
         at = rung or Rung.REPETITIVE
         shaped = tests[index].rung_log_e[Rung.TRAINING_SHAPED] >= -np.log(shape_error)
         final = Rung.TRAINING_SHAPED if rung is Rung.ONE_TASK_POOL and shaped else rung
-        result.append(Standing(final, float(reached[at][index]), float(levels[at][index]), required))
+        weight = float(log_weights[index])
+        log_e, level = float(reached[at][index]), float(levels[at][index])
+        result.append(Standing(final, log_e, level, required - weight, weight))
     return result
 
 
