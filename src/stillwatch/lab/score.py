@@ -18,7 +18,8 @@ from stillwatch.campaigns.tables import Rung
 from stillwatch.exchange.errors import UnreadableInputError
 from stillwatch.lab.scoring.calibration import Discoveries, Discovery, Outcome
 from stillwatch.lab.scoring.campaign import CampaignScore
-from stillwatch.lab.scoring.grouping import Grouping, compare
+from stillwatch.lab.scoring.grouping import Grouping, Part, compare, parts
+from stillwatch.lab.scoring.joining import Joining, joinings
 from stillwatch.lab.scoring.leakage import Leakage, Stopped, measure
 from stillwatch.lab.scoring.pooled import Pooled, pool
 from stillwatch.lab.scoring.rates import Agreement, Rate
@@ -32,6 +33,7 @@ __all__ = ["CampaignScore", "Pooled", "Score", "Unmatched", "pool", "score"]
 
 MATCH_PRECISION = 0.5
 MATCH_RECALL = 0.1
+_NOWHERE = ""
 _RUNGS = [rung.value for rung in Rung]
 
 
@@ -42,15 +44,18 @@ class _Extras:
     scenario: Scenario
     leakage: Leakage
     relinked: Rate
+    part: Part
+    joining: Joining | None
 
 
 @dataclass(frozen=True)
 class _Matches:
-    """What each reported campaign is: a match of a true one, false, or a fragment."""
+    """What each reported campaign is: a match of a true one, false, or a fragment; `near`: what it is next to."""
 
     of: dict[str, list[str]]
     false: list[Unmatched]
     fragments: list[Unmatched]
+    near: dict[str, str]
 
     def discoveries(self, reported: Reported, nominal: float | None) -> Discoveries:
         outcome = dict.fromkeys(reported.rung, Outcome.FOUND)
@@ -91,16 +96,21 @@ def score(results: Path, labels: Path, dataset: Path | None = None) -> Score:
         verdicts = {c: [reported.flagged_at[name] for name in names] for c, names in matches.of.items()}
         totals = dict(sorted(truth.exchanges.items()))
         leaks = measure(store, totals, verdicts, dataset)
+        timed = dataset is not None and bool(reported.joined_at)
+        joined = joinings(store, truth, reported, matches.of, replacements or ()) if timed else {}
+    members = {account for accounts in reported.members.values() for account in accounts}
+    grouping, shares = _grouping(members, reported, truth, matches.near)
     pairs = None if replacements is None else _relinked(replacements, reported, truth)
     extras = {
         campaign: _Extras(
             (scenarios or {}).get(campaign, Scenario(campaign)),
             leaks[campaign],
             (pairs or {}).get(campaign, Rate(0, 0)),
+            shares.get(campaign, Part()),
+            joined.get(campaign),
         )
         for campaign in totals
     }
-    members = {account for accounts in reported.members.values() for account in accounts}
     spent = read_spent(results)
     return Score(
         tuple(_campaign(c, names, reported, truth, extras[c]) for c, names in matches.of.items()),
@@ -109,22 +119,25 @@ def score(results: Path, labels: Path, dataset: Path | None = None) -> Score:
         *_benign(members, truth),
         Agreement.of(members, truth.members),
         _all_exchanges(reported, truth),
-        _grouping(members, reported, truth),
+        grouping,
         matches.discoveries(reported, read_nominal(results)),
         None if pairs is None else Rate.add(pairs.values()),
         spent,
         truth.n_exchanges,
         len(truth.home),
         _notes(scenarios is None, replacements, truth, leaks),
+        shares.get(_NOWHERE, Part()),
     )
 
 
 def _match(reported: Reported, truth: Truth) -> _Matches:
-    found = _Matches({campaign: [] for campaign in sorted(truth.exchanges)}, [], [])
+    found = _Matches({campaign: [] for campaign in sorted(truth.exchanges)}, [], [], {})
     for name in sorted(reported.rung):
         near = _nearest(name, reported, truth)
+        found.near[name] = near.campaign or _NOWHERE
         if near.campaign is None or near.hostile < MATCH_PRECISION:
             found.false.append(_unmatched(name, near.precision, reported, truth))
+            found.near[name] = _NOWHERE
         elif near.precision < MATCH_PRECISION or near.recall < MATCH_RECALL:
             found.fragments.append(_unmatched(name, near.precision, reported, truth))
         else:
@@ -185,6 +198,8 @@ def _campaign(
         extras.scenario,
         extras.leakage,
         extras.relinked,
+        extras.part,
+        extras.joining,
     )
 
 
@@ -212,19 +227,23 @@ def _all_exchanges(reported: Reported, truth: Truth) -> Agreement:
     return Agreement(Rate(hits, sum(n for _, n in cells)), Rate(hits, truth.exchanges.total()))
 
 
-def _grouping(members: set[str], reported: Reported, truth: Truth) -> Grouping:
-    """An account of several campaigns counts where most of its exchanges, or its probability, are."""
+def _grouping(
+    members: set[str], reported: Reported, truth: Truth, near: Mapping[str, str]
+) -> tuple[Grouping, dict[str, Part]]:
+    """The grouping, and the part of each true campaign; of `_NOWHERE`, the benign accounts of false campaigns.
+
+    An account of several campaigns counts where most of its exchanges, or its probability, are.
+    """
     likeliest: dict[str, tuple[float, str]] = {}
     for campaign in sorted(reported.members, reverse=True):
         for account, probability in reported.members[campaign].items():
             if probability >= likeliest.get(account, (-1.0, ""))[0]:
                 likeliest[account] = (probability, campaign)
-    said: Mapping[str, tuple[str, str]] = {a: ("group", campaign) for a, (_, campaign) in likeliest.items()}
     items = members | truth.members
-    return compare(
-        {a: said.get(a, ("alone", a)) for a in items},
-        {a: ("group", most_common(truth.shares[a])) if a in truth.shares else ("alone", a) for a in items},
-    )
+    home = {a: most_common(truth.shares[a]) if a in truth.shares else near[likeliest[a][1]] for a in items}
+    said = {a: ("group", likeliest[a][1]) if a in likeliest else ("alone", a) for a in items}
+    true = {a: ("group", home[a]) if a in truth.shares else ("alone", a) for a in items}
+    return compare(said, true), parts(said, true, home)
 
 
 def _relinked(replacements: Sequence[Replacement], reported: Reported, truth: Truth) -> dict[str, Rate]:

@@ -1,9 +1,11 @@
 """How a detector did on one true campaign."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from stillwatch.lab.scoring.grouping import Part
+from stillwatch.lab.scoring.joining import Joining
 from stillwatch.lab.scoring.leakage import Leakage, Stopped
 from stillwatch.lab.scoring.rates import Agreement, Rate
 from stillwatch.lab.scoring.scenarios import Scenario
@@ -23,6 +25,8 @@ class CampaignScore:
         scenario: its conduct and price.
         leakage: its exchanges that were gone before the verdict.
         relinked: of its replaced accounts, those that stand in one reported campaign with their successor.
+        part: what its members, and the benign accounts reported with them, contribute to the grouping.
+        joining: how soon its replaced accounts were joined; None where the detector tells no such time.
     """
 
     campaign_id: str
@@ -34,6 +38,8 @@ class CampaignScore:
     scenario: Scenario
     leakage: Leakage
     relinked: Rate
+    part: Part = field(default_factory=Part)
+    joining: Joining | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -48,6 +54,8 @@ class CampaignScore:
             "leakage": self.leakage.share,
             "gone": self.leakage.to_dict(),
             "relinked": self.relinked.to_dict(),
+            "part": asdict(self.part),
+            "joining": self.joining.to_dict() if self.joining is not None else None,
         }
 
     @classmethod
@@ -63,4 +71,6 @@ class CampaignScore:
             Scenario(**data["scenario"]),
             Leakage(**{**data["gone"], "stopped": Stopped(data["gone"]["stopped"])}),
             Rate.from_dict(data["relinked"]),
+            Part(**data["part"]),
+            Joining.from_dict(data["joining"]) if data["joining"] is not None else None,
         )

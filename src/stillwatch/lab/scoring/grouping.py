@@ -34,6 +34,63 @@ class Grouping:
     pairs_true: int = 0
 
 
+@dataclass(frozen=True)
+class Part:
+    """What some of the items contribute to the agreement of two partitions; parts of different items add up.
+
+    Attributes:
+        items: number of items.
+        precision: sum over items of the share of their reported group that is of their true group.
+        recall: sum over items of the share of their true group that is in their reported group.
+        both: ordered pairs, first item in this part, that are reported together and belong together.
+        reported: ordered pairs, first item in this part, that are reported together.
+    """
+
+    items: int = 0
+    precision: float = 0.0
+    recall: float = 0.0
+    both: int = 0
+    reported: int = 0
+
+    @classmethod
+    def add(cls, parts: "Iterable[Part]") -> "Part":
+        """Of the items of all these parts."""
+        parts = list(parts)
+        return cls(
+            sum(p.items for p in parts),
+            sum(p.precision for p in parts),
+            sum(p.recall for p in parts),
+            sum(p.both for p in parts),
+            sum(p.reported for p in parts),
+        )
+
+    @property
+    def b_cubed_f1(self) -> float | None:
+        """Harmonic mean of B-cubed precision and recall of these items; None without an item."""
+        total = self.precision + self.recall
+        return 2 * self.precision * self.recall / (total * self.items) if self.items and total else None
+
+    @property
+    def pair_precision(self) -> float | None:
+        """Share of the reported pairs that belong together; None where none is reported."""
+        return self.both / self.reported if self.reported else None
+
+
+def parts(
+    reported: Mapping[str, Hashable], true: Mapping[str, Hashable], of: Mapping[str, str]
+) -> dict[str, Part]:
+    """The contribution of each class of items, `of` item -> class; all classes together give `compare`."""
+    cells = Counter((reported[item], true[item]) for item in true)
+    rows, columns = Counter(reported.values()), Counter(true.values())
+    found: dict[str, list[Part]] = {}
+    for (row, column, name), n in Counter((reported[i], true[i], of[i]) for i in true).items():
+        size = cells[row, column]
+        found.setdefault(name, []).append(
+            Part(n, n * size / rows[row], n * size / columns[column], n * (size - 1), n * (rows[row] - 1))
+        )
+    return {name: Part.add(one) for name, one in sorted(found.items())}
+
+
 def compare(reported: Mapping[str, Hashable], true: Mapping[str, Hashable]) -> Grouping:
     """Compares two partitions, each a mapping item -> group.
 

@@ -7,7 +7,7 @@ from typing import Any
 from stillwatch.exchange.errors import UnreadableInputError
 from stillwatch.lab.scoring.calibration import Discoveries, Discovery, Outcome, calibrate
 from stillwatch.lab.scoring.campaign import CampaignScore
-from stillwatch.lab.scoring.grouping import Grouping
+from stillwatch.lab.scoring.grouping import Grouping, Part
 from stillwatch.lab.scoring.leakage import LeakageSummary
 from stillwatch.lab.scoring.price import prices
 from stillwatch.lab.scoring.rates import Agreement, Rate
@@ -57,6 +57,7 @@ class Score:
         n_exchanges: exchanges of the world.
         n_accounts: accounts of the world.
         notes: what could not be measured, in words.
+        false_part: what the benign accounts of false campaigns contribute to the grouping.
     """
 
     campaigns: tuple[CampaignScore, ...]
@@ -73,6 +74,7 @@ class Score:
     n_exchanges: int = 0
     n_accounts: int = 0
     notes: tuple[str, ...] = ()
+    false_part: Part = field(default_factory=Part)
 
     def to_dict(self, *, spent: bool = False) -> dict[str, Any]:
         """For JSON; the same results give the same, unless time and memory are asked for (`spent`).
@@ -102,6 +104,7 @@ class Score:
             "n_exchanges": self.n_exchanges,
             "n_accounts": self.n_accounts,
             "notes": list(self.notes),
+            "false_part": asdict(self.false_part),
         }
 
     @classmethod
@@ -126,6 +129,7 @@ class Score:
                 int(data["n_exchanges"]),
                 int(data["n_accounts"]),
                 tuple(data["notes"]),
+                Part(**data["false_part"]),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             what = f"no score of this version ({type(error).__name__}: {error})"

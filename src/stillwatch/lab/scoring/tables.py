@@ -62,6 +62,8 @@ class Reported:
         flagged: reported campaign -> origin of its exchanges -> their number.
         fdr: reported campaign -> smallest rate of false discovery at which it is reported; empty if not said.
         flagged_at: reported campaign -> event time of the verdict in microseconds; None for none.
+        joined_at: reported campaign -> account -> event time in microseconds at which it became a member; empty
+            if not said.
     """
 
     rung: dict[str, str]
@@ -69,6 +71,7 @@ class Reported:
     flagged: dict[str, Counter[Origin]]
     fdr: dict[str, float] = field(default_factory=dict)
     flagged_at: dict[str, int | None] = field(default_factory=dict)
+    joined_at: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def hits(self, names: Sequence[str], campaign: str) -> int:
         """Exchanges of a true campaign that these reported ones flag."""
@@ -116,19 +119,26 @@ def read_reported(store: Store, results: Path, truth: Truth) -> Reported:
     Raises UnreadableInputError for a missing table or column, UsageError for a name that no other table has.
     """
     campaigns = _read(results / "campaigns.parquet", CAMPAIGNS, ("fdr", "flagged_at"))
-    members = _read(results / "members.parquet", MEMBERS)
+    members = _read(results / "members.parquet", MEMBERS, ("joined_at",))
     names = campaigns["campaign_id"].to_pylist()
     rung = dict(zip(names, campaigns["rung"].to_pylist(), strict=True))
     found = Reported(rung, {c: {} for c in rung}, {c: Counter() for c in rung})
     if "fdr" in campaigns.column_names:
         rates = zip(names, campaigns["fdr"].to_pylist(), strict=True)
         found.fdr = {name: float(rate) for name, rate in rates if rate is not None}
-    found.flagged_at = dict(zip(names, _instants(campaigns, results / "campaigns.parquet"), strict=True))
+    found.flagged_at = dict(
+        zip(names, _instants(campaigns, "flagged_at", results / "campaigns.parquet"), strict=True)
+    )
     rows = zip(*(members[name].to_pylist() for name in _NEEDED["members"]), strict=True)
     for row, (campaign, account, probability) in enumerate(rows):
         _known(campaign, rung, "campaign", results / "members.parquet", row)
         _known(account, truth.home, "account", results / "members.parquet", row)
         found.members[campaign][account] = max(probability, found.members[campaign].get(account, 0.0))
+    joined = _instants(members, "joined_at", results / "members.parquet")
+    places = zip(members["campaign_id"].to_pylist(), members["account_id"].to_pylist(), joined, strict=True)
+    for campaign, account, moment in places:
+        if moment is not None:
+            found.joined_at.setdefault(campaign, {})[account] = moment
     _read_flagged(store, results / "flagged.parquet", found)
     return found
 
@@ -179,19 +189,19 @@ def _known(name: str, names: object, kind: str, file: Path, row: int) -> None:
         raise UsageError(f"{kind} {name} does not stand in {where}", remedy, file=file, row=row)
 
 
-def _instants(campaigns: pa.Table, path: Path) -> list[int | None]:
-    """Event times of the verdicts in microseconds; none where the detector tells none."""
-    if "flagged_at" not in campaigns.column_names:
-        return [None] * len(campaigns)
-    column = campaigns["flagged_at"]
+def _instants(table: pa.Table, name: str, path: Path) -> list[int | None]:
+    """Event times in microseconds; none where the detector tells none."""
+    if name not in table.column_names:
+        return [None] * len(table)
+    column = table[name]
     if pa.types.is_null(column.type):
-        return [None] * len(campaigns)
+        return [None] * len(table)
     try:
         if pa.types.is_timestamp(column.type) and column.type.tz is None:
             column = pc.assume_timezone(column, "UTC")
         instants: list[int | None] = column.cast(TIMESTAMP).cast(pa.int64()).to_pylist()
     except pa.ArrowException as error:
-        what = f"flagged_at cannot be read as an instant: {error}"
+        what = f"{name} cannot be read as an instant: {error}"
         raise UnreadableInputError(what, "Write timestamps in UTC, or null.", file=path) from error
     return instants
 
