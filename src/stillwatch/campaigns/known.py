@@ -174,18 +174,19 @@ def match(known: Sequence[KnownGroup], new: Sequence[KnownGroup]) -> dict[int, i
 
     Two groups can be one if at least half of their accounts are common (Jaccard index), or half of their use of
     templates (the sum over templates of the smaller of the two shares). Accounts are replaced while templates stay,
-    and templates change while accounts stay. The most alike are matched first; of the parts of a split the one most
-    like the whole keeps the name.
+    and templates change while accounts stay. Campaigns are matched to campaigns first, then the most alike; of the
+    parts of a split the one most like the whole keeps the name.
     """
     pairs = []
     for j, old in enumerate(known):
         for i, group in enumerate(new):
             members, templates = _common(old.accounts, group.accounts), _alike(old.templates, group.templates)
             if max(members, templates) >= SAME:
-                pairs.append((-(members + templates), -sum(group.accounts.values()), i, j))
+                other = not (old.reported and group.reported)
+                pairs.append((other, -(members + templates), -sum(group.accounts.values()), i, j))
     matched: dict[int, int] = {}
     taken: set[int] = set()
-    for _, _, i, j in sorted(pairs):
+    for *_, i, j in sorted(pairs):
         if i not in matched and j not in taken:
             matched[i] = j
             taken.add(j)

@@ -1,0 +1,147 @@
+"""What analysts' verdicts say of the stated error rates: counted, with exact intervals."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import exp
+from typing import Any
+
+from scipy.stats import binomtest
+
+from stillwatch.campaigns.analyst_verdicts import AnalystVerdict, Opinion
+from stillwatch.campaigns.known import KnownGroup
+from stillwatch.campaigns.labelled import MOSTLY, Labelled, climb_log_e
+from stillwatch.campaigns.prior import likeness
+from stillwatch.campaigns.repetition import Usage
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many of how many, against a stated rate.
+
+    Attributes:
+        name: what is counted.
+        of: how many were looked at.
+        over: how many of them went wrong.
+        stated: the rate that is stated of it.
+    """
+
+    name: str
+    of: int
+    over: int
+    stated: float
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Exact 95% interval of the rate (Clopper & Pearson 1934); (0, 1) where nothing was looked at."""
+        if not self.of:
+            return 0.0, 1.0
+        found = binomtest(self.over, self.of).proportion_ci(CONFIDENCE, "exact")
+        return float(found.low), float(found.high)
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the whole interval lies above the stated rate."""
+        return self.interval[0] > self.stated
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `summary.json`."""
+        return {
+            "of": self.of,
+            "over": self.over,
+            "interval": list(self.interval),
+            "stated": self.stated,
+            "contradicts": self.contradicts,
+        }
+
+
+@dataclass(frozen=True)
+class AnalystCalibration:
+    """Stated rates against analysts' verdicts.
+
+    Attributes:
+        benign_groups: groups found benign before that this run holds again; over: their e-values reach what a scan
+            without verdicts needs.
+        reported_before: campaigns of the known results with a verdict; over: those found benign.
+    """
+
+    benign_groups: Count
+    reported_before: Count
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `summary.json`."""
+        return {
+            "confidence": CONFIDENCE,
+            "benign_groups": self.benign_groups.as_dict(),
+            "reported_before": self.reported_before.as_dict(),
+            "warnings": self.warnings(),
+        }
+
+    def warnings(self) -> list[str]:
+        """What contradicts the stated rates, in words."""
+        told = []
+        if self.benign_groups.contradicts:
+            told.append(
+                _told(self.benign_groups, "groups that analysts found benign reach the e-value of a campaign")
+            )
+        if self.reported_before.contradicts:
+            told.append(_told(self.reported_before, "campaigns with an analyst's verdict were found benign"))
+        return told
+
+
+def analyst_calibration(
+    judged: Labelled,
+    verdicts: Sequence[AnalystVerdict],
+    groups: Mapping[str, KnownGroup],
+    usage: Usage,
+    fdr: float,
+) -> AnalystCalibration:
+    """Count.
+
+    Args:
+        judged: this run's groups under the verdicts.
+        verdicts: all that count.
+        groups: of the known results.
+        usage: who used which template.
+        fdr: stated false-discovery rate.
+    """
+    said = {verdict.group_id: verdict.opinion for verdict in verdicts if verdict.account_id is None}
+    settled = [
+        opinion
+        for name, opinion in said.items()
+        if name is not None and groups[name].reported and opinion is not Opinion.UNSURE
+    ]
+    reported = Count("reported_before", len(settled), settled.count(Opinion.BENIGN), fdr)
+    return AnalystCalibration(_benign_groups(judged, usage), reported)
+
+
+def _benign_groups(judged: Labelled, usage: Usage) -> Count:
+    """Each group counts once, by the candidate that is most like it: chosen by discovery, not by its e-value."""
+    over = of = 0
+    stated = 0.0
+    for label in judged.labels:
+        if label.verdict.opinion is not Opinion.BENIGN or label.templates is None:
+            continue
+        alike = [
+            (likeness(label, usage, group.tests.candidate), group.n_exchanges, -position)
+            for position, group in enumerate(judged.groups)
+        ]
+        share, _, place = max(alike, default=(0.0, 0.0, 0))
+        if share < MOSTLY:
+            continue
+        needed = judged.without[-place].required_log_e
+        of += 1
+        over += climb_log_e(judged.groups[-place].tests) >= needed
+        # An e-value of the null is that large with a probability of one in it at most (Markov).
+        stated = max(stated, min(1.0, exp(-needed)))
+    return Count("benign_groups", of, over, stated)
+
+
+def _told(count: Count, what: str) -> str:
+    low, high = count.interval
+    return (
+        f"{count.over} of {count.of} {what} ({low:.1%} to {high:.1%} with {CONFIDENCE:.0%} confidence), where at most "
+        f"{count.stated:.2g} is stated: the null models do not fit this traffic, or verdicts are wrong; look at the "
+        "groups again, and lower --fdr until it is settled"
+    )

@@ -1,0 +1,132 @@
+"""Judged groups in the light of analysts' verdicts: moved thresholds, and groups that were found benign before."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from stillwatch.campaigns.analyst_verdicts import AnalystVerdict, Opinion
+from stillwatch.campaigns.evalues import LN10
+from stillwatch.campaigns.explanations import Explanation, explain
+from stillwatch.campaigns.group import GroupTests
+from stillwatch.campaigns.judge import Rates
+from stillwatch.campaigns.ladder import CLIMB, Standing, standings
+from stillwatch.campaigns.prior import Label, likeness, prior_weights
+from stillwatch.campaigns.repetition import Usage
+from stillwatch.campaigns.selection import JudgedGroup
+from stillwatch.campaigns.shown import ShownGroup
+
+MOSTLY = 0.8
+"""Share of a candidate's exchanges from which it is the group that a label is about."""
+FOUND_BENIGN = "what an analyst found benign before"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Judged groups, and what labels did to them.
+
+    Attributes:
+        groups: with standings and explanations under the verdicts.
+        without: the standings that the same groups have without verdicts.
+        about: position in `groups` -> labels that are about this group, the most alike first.
+        labels: all labels of the run.
+    """
+
+    groups: tuple[JudgedGroup, ...]
+    without: tuple[Standing, ...]
+    about: Mapping[int, tuple[Label, ...]]
+    labels: tuple[Label, ...] = ()
+
+    def words(self, group: JudgedGroup) -> str:
+        """How verdicts moved a group's threshold; empty where they did not."""
+        position = next(i for i, one in enumerate(self.groups) if one.index == group.index)
+        before = self.without[position].required_log_e / LN10
+        now = group.standing.required_log_e / LN10
+        said = "; ".join(label.verdict.words for label in self.about.get(position, ()))
+        if abs(now - before) < 0.005:
+            return f"Of this group: {said}. Its threshold did not move." if said else ""
+        moved = f"from 10^{before:.2f} to 10^{now:.2f}"
+        direction = "lowered" if now < before else "raised"
+        whose = f"Of this group: {said}; analysts' verdicts" if said else "Analysts' verdicts on other groups"
+        return f"{whose} {direction} the e-value that it needed {moved}."
+
+
+def unlabelled(judged: Sequence[JudgedGroup]) -> Labelled:
+    """Judged groups of a run without verdicts."""
+    return Labelled(tuple(judged), tuple(group.standing for group in judged), {})
+
+
+def labelled(judged: Sequence[JudgedGroup], found: Sequence[Label], usage: Usage, rates: Rates) -> Labelled:
+    """Judge again with prior weights.
+
+    Args:
+        judged: groups as they stand without verdicts.
+        found: the labels of the run.
+        usage: who used which template.
+        rates: error rates.
+    """
+    if not any(label.verdict.opinion is not Opinion.UNSURE for label in found):
+        return unlabelled(judged)
+    tests = [group.tests for group in judged]
+    weights = prior_weights(found, usage, [test.candidate for test in tests])
+    places = standings(tests, rates.fdr, rates.shape_error, weights)
+    about = {i: _about(group, found, usage) for i, group in enumerate(judged)}
+    groups = [
+        replace(group, standing=place, explanations=_explanations(group, place, about[i]))
+        for i, (group, place) in enumerate(zip(judged, places, strict=True))
+    ]
+    before = tuple(group.standing for group in judged)
+    return Labelled(tuple(groups), before, about, tuple(found))
+
+
+def climb_log_e(test: GroupTests) -> float:
+    """Natural logarithm of the e-value of all rungs up to one task pool."""
+    return min(test.rung_log_e[rung] for rung in CLIMB)
+
+
+def with_account_verdicts(group: ShownGroup, found: Sequence[Label], usage: Usage) -> ShownGroup:
+    """A group in which the odds of single accounts are moved by the verdicts on them, within the same bound."""
+    odds = {str(entity): 1.0 for entity in group.probabilities}
+    for label in found:
+        named = label.verdict.group_id in (None, group.group_id) and label.verdict.account_id is not None
+        sign = {Opinion.CONFIRMED: 1.0, Opinion.BENIGN: -1.0, Opinion.UNSURE: 0.0}[label.verdict.opinion]
+        for entity in usage.entities[label.entities].tolist() if named else []:
+            if entity in odds:
+                odds[entity] *= 10.0 ** (sign / 2)
+    moved = {
+        entity: probability if odds[entity] == 1.0 else _times(probability, odds[entity])
+        for entity, probability in group.probabilities.items()
+    }
+    return replace(group, probabilities=moved)
+
+
+def _times(probability: float, odds: float) -> float:
+    bounded = float(np.clip(odds, 10.0**-0.5, 10.0**0.5))
+    return probability * bounded / (probability * bounded + 1.0 - probability)
+
+
+def _about(group: JudgedGroup, found: Sequence[Label], usage: Usage) -> tuple[Label, ...]:
+    alike = [(likeness(label, usage, group.tests.candidate), label) for label in found]
+    near = sorted((-share, label.verdict.row, label) for share, label in alike if share >= MOSTLY)
+    return tuple(label for *_, label in near)
+
+
+def _explanations(group: JudgedGroup, place: Standing, about: Sequence[Label]) -> tuple[Explanation, ...]:
+    found = explain(group.tests, place)
+    benign = [label.verdict for label in about if label.verdict.opinion is Opinion.BENIGN]
+    if benign:
+        found.append(_found_benign(group.tests, place, benign[0]))
+    return tuple(sorted(found, key=lambda explanation: (not explanation.fits, explanation.margin)))
+
+
+def _found_benign(test: GroupTests, place: Standing, verdict: AnalystVerdict) -> Explanation:
+    """A stratum of its own, but only while its evidence is what chance could give under the moved threshold."""
+    measure, threshold = climb_log_e(test) / LN10, place.required_log_e / LN10
+    fits = measure < threshold
+    words = (
+        f"{verdict.words}, and its e-value of 10^{measure:.2f} is below the 10^{threshold:.2f} that it needs now"
+        if fits
+        else f"{verdict.words}, but its e-value of 10^{measure:.2f} is beyond the 10^{threshold:.2f} up to which "
+        "a verdict can excuse it; look at it again"
+    )
+    return Explanation(FOUND_BENIGN, fits, measure - threshold, measure, threshold, words)
