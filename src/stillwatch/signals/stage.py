@@ -60,15 +60,22 @@ def attach_signatures(run: Run, folder: Path) -> None:
         run.engine.attach(name, [file])
 
 
-def family_steps(known: pa.Table | None = None) -> list[Step]:
+def families_name(field: str) -> str:
+    """Name of the table that `family_steps` makes of a field."""
+    return f"{field}_families"
+
+
+def family_steps(known: Mapping[str, pa.Table] | None = None) -> list[Step]:
     """Steps from skeletons to `<field>_families` (skeleton, template_id).
 
     Args:
-        known: families of an earlier scan (either field), whose names are kept.
+        known: field -> families of an earlier scan, whose names are kept.
     """
     return [
         DriverStep(
-            f"{field}_families", (skeletons_name(field),), partial(_families, field=field, known=known)
+            families_name(field),
+            (skeletons_name(field),),
+            partial(_families, field=field, known=(known or {}).get(field)),
         )
         for field in FIELDS
     ]
