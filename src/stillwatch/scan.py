@@ -15,6 +15,11 @@ from stillwatch.accounts.profiles import account_steps
 from stillwatch.campaigns.candidates import CandidateSettings
 from stillwatch.campaigns.co_occurrence import AttributeModels
 from stillwatch.campaigns.judge import Rates, judge
+from stillwatch.campaigns.known import KNOWN_TABLES
+from stillwatch.campaigns.labelled import Labelled, with_words
+from stillwatch.campaigns.memory import Memory, remember
+from stillwatch.campaigns.names import known_groups
+from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.results import BUSY_STEP, FLAGGED_STEP, campaign_names, result_tables
 from stillwatch.campaigns.shown import ShownGroup, shown_groups, shown_steps, shown_tables
 from stillwatch.campaigns.steps import (
@@ -38,7 +43,8 @@ from stillwatch.links.steps import fit_models, link_steps
 from stillwatch.settings import ScanSettings
 from stillwatch.signals.classifiers import load_classifiers
 from stillwatch.signals.samples import Masks, example_texts, sample_table, with_skeletons
-from stillwatch.signals.stage import attach_signatures, family_steps, take_signatures
+from stillwatch.signals.signatures import FIELDS
+from stillwatch.signals.stage import attach_signatures, families_name, family_steps, take_signatures
 from stillwatch.signals.steps import signal_steps
 from stillwatch.trouble import computed
 
@@ -46,7 +52,7 @@ STEPS_EXPECTED = 50
 STEPS = "steps"
 """Working folder in the results folder."""
 _MARK = "made_by_stillwatch"
-_RESULT_FILES = [f"{schema.name}.parquet" for schema in RESULTS]
+_RESULT_FILES = [f"{schema.name}.parquet" for schema in (*RESULTS, *KNOWN_TABLES)]
 
 
 @dataclass(frozen=True)
@@ -102,28 +108,42 @@ def scan(
     """
     if request.keep_steps and settings.hash_only:
         raise UsageError("the tables of the steps hold texts", "leave out --keep-steps or --hash-only")
+    memory = remember(settings.known, settings.verdicts, out)
     with written(out):
         out.mkdir(parents=True, exist_ok=True)
         _clear(out)
     try:
         with computed(out):
-            return _scan(request, out, settings, report)
+            return _scan(request, out, settings, memory, report)
     finally:
         if not request.keep_steps:
             shutil.rmtree(out / STEPS, ignore_errors=True)
 
 
-def _scan(request: ScanRequest, out: Path, settings: ScanSettings, report: Report) -> ScanOutcome:
+@dataclass(frozen=True)
+class _Found:
+    """What the stages found: shown groups, attributes, all judged groups, who used which template."""
+
+    shown: list[ShownGroup]
+    models: AttributeModels
+    judged: Labelled
+    usage: Usage
+
+
+def _scan(
+    request: ScanRequest, out: Path, settings: ScanSettings, memory: Memory, report: Report
+) -> ScanOutcome:
     started = time.perf_counter()
     found = prepare_input(request.inputs, out, settings, report, join=request.join)
     engine = DuckdbEngine(out / STEPS, settings.memory_limit, settings.threads)
     try:
         run = Run(engine, report, STEPS_EXPECTED)
         run.done("input", started, found.rows)
-        shown, models, n_tested = _stages(run, found, settings)
-        tables = _results(run, found, shown, models, settings)
-        summary = _summary(run, found, settings, tables, n_tested)
+        stages = _stages(run, found, settings, memory)
+        tables = _results(run, found, stages, settings) | _left(run, stages, memory)
+        summary = _summary(run, found, settings, tables, len(stages.judged.groups))
         summary["generated_from"] = {"command": request.command, **found.origin}
+        summary |= memory.told(stages.judged, stages.usage, settings.fdr)
         _write(out, engine, tables, summary)
     finally:
         engine.close()
@@ -131,7 +151,7 @@ def _scan(request: ScanRequest, out: Path, settings: ScanSettings, report: Repor
     return ScanOutcome(out, page, summary, tables["campaigns"].column("rung").to_pylist())
 
 
-def _stages(run: Run, found: Input, settings: ScanSettings) -> tuple[list[ShownGroup], AttributeModels, int]:
+def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _Found:
     """Signals, accounts, links, campaigns."""
     engine = run.engine
     engine.attach("exchanges", found.files)
@@ -140,7 +160,7 @@ def _stages(run: Run, found: Input, settings: ScanSettings) -> tuple[list[ShownG
         attach_signatures(run, found.signatures)
     else:
         take_signatures(run)
-    run.steps(family_steps())
+    run.steps(family_steps(memory.known.families))
     run.steps(link_steps())
     run.steps(signal_steps())
     run.steps(account_steps())
@@ -156,27 +176,36 @@ def _stages(run: Run, found: Input, settings: ScanSettings) -> tuple[list[ShownG
     models = AttributeModels(attributes, fit_models(attributes))
     rates = Rates(settings.fdr, settings.shape_error, load_classifiers().benign_training_form_rate)
     told = _telling(run.report)
-    judged = judge(usage, candidates, engine.table("candidate_sample"), models, rates, told)
-    shown = shown_groups(judged, usage, settings.unreported_groups)
-    run.done("tests", start, len(judged))
+    tested = judge(usage, candidates, engine.table("candidate_sample"), models, rates, told)
+    entities = engine.table("account_entities")
+    judged = memory.judged(tested, usage, entities, rates)
+    shown = shown_groups(judged.groups, usage, settings.unreported_groups)
+    shown = memory.named(shown, judged, usage, entities)
+    run.done("tests", start, len(tested))
     run.steps(put_step(name, table) for name, table in shown_tables(shown, usage).items())
     run.steps(shown_steps())
-    return shown, models, len(judged)
+    return _Found(shown, models, judged, usage)
 
 
 def _telling(report: Report) -> Callable[[int, int], None]:
     return lambda done, total: report("testing groups", done, total)
 
 
-def _results(
-    run: Run, found: Input, shown: list[ShownGroup], models: AttributeModels, settings: ScanSettings
-) -> dict[str, pa.Table]:
+def _left(run: Run, stages: _Found, memory: Memory) -> dict[str, pa.Table]:
+    """What later runs need to know the groups and templates of this one again."""
+    accounts, templates = run.engine.table("shown_accounts"), run.engine.table("shown_template_use")
+    families = {field: run.engine.table(families_name(field)) for field in FIELDS}
+    return memory.left(known_groups(stages.shown, accounts, templates), families)
+
+
+def _results(run: Run, found: Input, stages: _Found, settings: ScanSettings) -> dict[str, pa.Table]:
     """All result tables that are small; `flagged` stays with the engine."""
-    engine = run.engine
+    engine, shown, models = run.engine, stages.shown, stages.models
     run.steps([put_step("campaign_names", campaign_names(shown)), FLAGGED_STEP, BUSY_STEP])
     names = ("models", "capabilities", "spans", "accounts", "hours", "template_use")
     steps = {f"shown_{name}": engine.table(f"shown_{name}") for name in names}
     tables = result_tables(shown, {**steps, "busy_accounts": engine.table("busy_accounts")}, models)
+    tables["groups"] = with_words(tables["groups"], shown, stages.judged)
     tables["quality"] = pa.Table.from_pylist(
         [dict(zip(QUALITY.names, row, strict=True)) for row in found.measures], schema=QUALITY.arrow
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 
 from stillwatch.campaigns.analyst_verdicts import AnalystVerdict, Opinion
 from stillwatch.campaigns.evalues import LN10
@@ -77,6 +78,17 @@ def labelled(judged: Sequence[JudgedGroup], found: Sequence[Label], usage: Usage
     ]
     before = tuple(group.standing for group in judged)
     return Labelled(tuple(groups), before, about, tuple(found))
+
+
+def with_words(groups: pa.Table, shown: Sequence[ShownGroup], judged: Labelled) -> pa.Table:
+    """The table `groups`, in whose words stands how analysts' verdicts moved thresholds."""
+    added = {group.group_id: judged.words(group.main) for group in shown}
+    words = [
+        " ".join(filter(None, (told, added.get(name, ""))))
+        for name, told in zip(groups["group_id"].to_pylist(), groups["words"].to_pylist(), strict=True)
+    ]
+    at = groups.schema.get_field_index("words")
+    return groups.set_column(at, groups.schema.field(at), pa.array(words, pa.string()))
 
 
 def climb_log_e(test: GroupTests) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from stillwatch.campaigns.analyst_calibration import AnalystCalibration, analyst_calibration
+from stillwatch.campaigns.analyst_calibration import analyst_calibration
 from stillwatch.campaigns.analyst_verdicts import AnalystVerdict, Opinion, read_verdicts
 from stillwatch.campaigns.judge import Rates
 from stillwatch.campaigns.known import KnownGroup, KnownResults, family_table, group_tables, read_known
@@ -79,11 +79,16 @@ class Memory:
         ]
         return {"known_templates": family_table(families), **group_tables([*groups, *kept])}
 
-    def calibration(self, judged: Labelled, usage: Usage, fdr: float) -> AnalystCalibration | None:
-        """What the verdicts say of the stated error rates; None without verdicts."""
+    def told(self, judged: Labelled, usage: Usage, fdr: float) -> dict[str, Any]:
+        """Keys for `summary.json`: `analyst_verdicts` and `analyst_calibration`; none without verdicts."""
         if not self.verdicts:
-            return None
-        return analyst_calibration(judged, self.verdicts, self.known.groups, usage, fdr)
+            return {}
+        found = analyst_calibration(judged, self.verdicts, self.known.groups, usage, fdr)
+        without = [label.verdict.row for label in judged.labels if not label.entities.any()]
+        return {
+            "analyst_verdicts": {**(self.origin or {}), "rows_without_traffic": without},
+            "analyst_calibration": found.as_dict(),
+        }
 
 
 def remember(known: Path | None, verdicts: Path | None, out: Path) -> Memory:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from stillwatch.cli.console import output, plain, print_json, progress
+from stillwatch.cli.labels import Known, Verdicts, print_verdicts
 
 Inputs = Annotated[
     list[str],
@@ -100,6 +101,8 @@ def scan(
     trusted_hops: Hops = None,
     account_field: Account = None,
     memory_limit: Annotated[str | None, typer.Option(help="Memory of the engine, such as 4GB.")] = None,
+    known: Known = None,
+    verdicts: Verdicts = None,
     as_json: AsJson = False,
 ) -> None:
     """Find campaigns in a dataset or in the logs of a gateway.
@@ -121,11 +124,14 @@ def scan(
         "trusted_hops": trusted_hops,
         "account_field": account_field,
         "memory_limit": memory_limit,
+        "known": known,
+        "verdicts": verdicts,
     }
     chosen = load_settings(settings, given)
     with progress("Scanning") as report:
         request = ScanRequest(tuple(inputs), tuple(join or ()), keep_steps, _typed())
         outcome = run_scan(request, out, chosen, report)
+    print_verdicts(outcome.summary)
     if as_json:
         print_json(outcome.summary)
     else:
