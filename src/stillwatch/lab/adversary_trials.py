@@ -16,7 +16,8 @@ from stillwatch.lab.conducts import _prices as prices
 from stillwatch.lab.parameters import Value
 from stillwatch.lab.score import score
 from stillwatch.lab.simulate import simulate
-from stillwatch.lab.suites.detectors import STILLWATCH, built_in
+from stillwatch.lab.suites.detectors import built_in
+from stillwatch.lab.suites.variants import STILLWATCH
 
 Settings = dict[str, Value]
 NAME = "attacker"

@@ -2,21 +2,20 @@
 
 import fcntl
 import json
-import os
-import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from stillwatch import __version__
 from stillwatch.exchange.errors import UsageError
 from stillwatch.exchange.output import written
 from stillwatch.lab.suites.detectors import Detector
+from stillwatch.lab.suites.processes import Workers
 from stillwatch.lab.suites.records import (
     QUALITY_FILE,
     TIMES_FILE,
@@ -28,16 +27,10 @@ from stillwatch.lab.suites.records import (
 from stillwatch.lab.suites.settings import Cell, Suite
 from stillwatch.lab.suites.table import table
 from stillwatch.lab.suites.worker import Job
+from stillwatch.lab.targets.compute import targets
 
 Report = Callable[[str, int, int], None]
 _NO_COST: dict[str, float | int | None] = {"wall_s": None, "cpu_s": None, "peak_bytes": None}
-_THREADS = (
-    "NUMBA_NUM_THREADS",
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "STILLWATCH_THREADS",
-)
 _LOG_SHOWN = 300
 
 
@@ -50,12 +43,23 @@ class SuiteRequest:
         detectors: from `suites.detectors.chosen`.
         jobs: worlds that are worked on at the same time.
         keep: leave every dataset with its labels in OUT/worlds.
+        variants: name of a cell -> the variants of Stillwatch that run on it besides; from
+            `suites.detectors.variants_of`.
+        minutes: no world is begun later than this; None for no bound. What was not begun is not in the outcome.
     """
 
     suite: Suite
     detectors: Sequence[Detector]
     jobs: int = 2
     keep: bool = False
+    variants: Mapping[str, Sequence[Detector]] = field(default_factory=dict)
+    minutes: float | None = None
+
+    def detectors_of(self, cell: Cell) -> list[Detector]:
+        """What runs on a cell, in order."""
+        only = self.suite.only.get(cell.name)
+        kept = [d for d in self.detectors if only is None or d.name in only]
+        return [*kept, *self.variants.get(cell.name, ())]
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class SuiteOutcome:
     """What a suite measured.
 
     Attributes:
-        quality: content of quality.json: suite, version, runs, table.
+        quality: content of quality.json: suite, version, runs, table, targets.
         times: content of times.json: suite, runs with wall_s, cpu_s, peak_bytes.
         failed: runs without a score.
     """
@@ -96,7 +100,7 @@ def run_suite(
     with _alone(out):
         book = _Book(request, out.resolve(), report)
         jobs = [job for cell in request.suite.cells if (job := book.job(cell)).detectors]
-        _work(jobs, request.jobs, book)
+        _work(jobs, request, book)
         return book.outcome()
 
 
@@ -108,7 +112,7 @@ class _Book:
         self._request, self._out, self._report = request, out, report
         self._store = Store(out)
         self._lock = threading.Lock()
-        pairs = [(cell, detector) for cell in request.suite.cells for detector in request.detectors]
+        pairs = [(cell, one) for cell in request.suite.cells for one in request.detectors_of(cell)]
         self._runs = {
             (cell.name, detector.name): run
             for cell, detector in pairs
@@ -119,7 +123,7 @@ class _Book:
 
     def job(self, cell: Cell) -> Job:
         """What is left to do for one world and seed."""
-        left = tuple(d for d in self._request.detectors if (cell.name, d.name) not in self._runs)
+        left = tuple(d for d in self._request.detectors_of(cell) if (cell.name, d.name) not in self._runs)
         return Job(cell, left, self._out, self._request.suite.timeout_s, self._request.keep)
 
     def has(self, cell: Cell, detector: Detector) -> bool:
@@ -140,15 +144,18 @@ class _Book:
             self._report(f"{run.cell.name}: {run.detector}", len(self._runs), self._total)
 
     def outcome(self) -> SuiteOutcome:
-        """All runs."""
+        """All runs, and the targets, which are computed once at the end."""
         runs = self._sorted()
-        return SuiteOutcome(self._quality(runs), self._times(runs), tuple(r for r in runs if r.error))
+        quality = self._quality(runs)
+        quality["targets"] = targets(quality["runs"])
+        write_json(self._out / QUALITY_FILE, quality)
+        return SuiteOutcome(quality, self._times(runs), tuple(r for r in runs if r.error))
 
     def _sorted(self) -> list[Run]:
         return [
             self._runs[key]
             for cell in self._request.suite.cells
-            for detector in self._request.detectors
+            for detector in self._request.detectors_of(cell)
             if (key := (cell.name, detector.name)) in self._runs
         ]
 
@@ -170,56 +177,18 @@ class _Book:
         return {"suite": self._request.suite.name, "runs": [run.named() | run.cost for run in runs]}
 
 
-class _Workers:
-    """The processes of a suite; none outlives it."""
-
-    def __init__(self, at_once: int) -> None:
-        self._environment = _environment(at_once)
-        self._lock = threading.Lock()
-        self._processes: list[subprocess.Popen[str]] = []
-        self._stopped = False
-
-    def start(self, job: Job, trouble: TextIO) -> subprocess.Popen[str] | None:
-        """The worker of a job; None after `stop`."""
-        with self._lock:
-            if self._stopped:
-                return None
-            process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "stillwatch.lab.suites.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=trouble,
-                text=True,
-                encoding="utf-8",
-                env=self._environment,
-                start_new_session=True,  # an interruption of the suite is told by the end of standard input
-            )
-            self._processes.append(process)
-        assert process.stdin is not None
-        process.stdin.write(job.to_line())
-        process.stdin.flush()
-        return process
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the suite has ended or was interrupted."""
-        return self._stopped
-
-    def stop(self) -> None:
-        """Ends what still runs: a worker ends when its standard input does."""
-        with self._lock:
-            self._stopped = True
-            for process in self._processes:
-                if process.stdin is not None:
-                    process.stdin.close()
-
-
-def _work(jobs: list[Job], at_once: int, book: _Book) -> None:
+def _work(jobs: list[Job], request: SuiteRequest, book: _Book) -> None:
     """Each job in a process of its own, some at the same time."""
-    workers = _Workers(at_once)
-    pool = ThreadPoolExecutor(at_once)
+    workers = Workers(request.jobs)
+    pool = ThreadPoolExecutor(request.jobs)
+    end = None if request.minutes is None else time.monotonic() + 60 * request.minutes
+
+    def follow(job: Job) -> None:
+        if end is None or time.monotonic() < end:
+            _follow(job, workers, book)
+
     try:
-        running = [pool.submit(_follow, job, workers, book) for job in jobs]
+        running = [pool.submit(follow, job) for job in jobs]
         done, _ = wait(running, return_when=FIRST_EXCEPTION)
         for future in done:
             future.result()
@@ -228,7 +197,7 @@ def _work(jobs: list[Job], at_once: int, book: _Book) -> None:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _follow(job: Job, workers: _Workers, book: _Book) -> None:
+def _follow(job: Job, workers: Workers, book: _Book) -> None:
     """Starts the worker of one job and takes down what it says."""
     log = job.folder / "results" / f"{job.cell.name}.log"
     with written(log):
@@ -260,19 +229,16 @@ def _follow(job: Job, workers: _Workers, book: _Book) -> None:
 
 def _take(event: dict[str, Any], cell: Cell, detector: Detector, book: _Book) -> None:
     cost = event.get("cost") or _NO_COST
-    run = Run(cell, detector.name, detector.is_baseline, event.get("score"), event.get("error"), dict(cost))
+    run = Run(
+        cell,
+        detector.name,
+        detector.is_baseline,
+        event.get("score"),
+        event.get("error"),
+        dict(cost),
+        detector.is_variant,
+    )
     book.add(run, detector)
-
-
-def _environment(at_once: int) -> dict[str, str]:
-    """The user's, without settings of scans (a suite measures the defaults), the cores dealt out."""
-    threads = str(max(1, (os.cpu_count() or 1) // at_once))
-    kept = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith("STILLWATCH_") or key == "STILLWATCH_DEBUG"
-    }
-    return kept | dict.fromkeys(_THREADS, threads)
 
 
 @contextmanager

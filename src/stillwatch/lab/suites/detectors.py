@@ -8,10 +8,11 @@ from pathlib import Path
 
 from stillwatch.exchange.errors import UsageError
 from stillwatch.lab.suites.settings import Suite, check_name
+from stillwatch.lab.suites.variants import HASH_ONLY, REPLAY, SLICES, STILLWATCH, WIDE, WITHOUT_NETWORK
 
-STILLWATCH = "stillwatch"
 _PROGRAM = (sys.executable, "-P", "-c", "from stillwatch.cli.main import main; main()")
 _DATASET, _OUT = "{dataset}", "{out}"
+_SCAN = (*_PROGRAM, "scan", _DATASET, "--out", _OUT, "--key-file", f"{_OUT}.key")
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class Detector:
         command: words of a command in which {dataset} and {out} are replaced; empty for finished results.
         folder: finished results, one folder a cell (`first-7`, `first-7-null`); "" for a command.
         is_baseline: others' rule, with which we compare: its changes are told and are no regression.
+        is_variant: Stillwatch run another way; it stands in the targets' table, not among the detectors.
     """
 
     name: str
     command: tuple[str, ...] = ()
     folder: str = ""
     is_baseline: bool = False
+    is_variant: bool = False
 
     def words(self, dataset: Path, out: Path) -> list[str]:
         """The command for one dataset."""
@@ -39,13 +42,30 @@ def built_in() -> dict[str, Detector]:
     """Stillwatch and every baseline, each as a command of its own process."""
     from stillwatch.lab.baselines.registry import known  # noqa: PLC0415  (imports every baseline)
 
-    scan = (*_PROGRAM, "scan", _DATASET, "--out", _OUT, "--key-file", f"{_OUT}.key")
-    found = {STILLWATCH: Detector(STILLWATCH, scan)}
+    found = {STILLWATCH: Detector(STILLWATCH, _SCAN)}
     for name in known():
         found[name] = Detector(
             name, (*_PROGRAM, "lab", "baseline", name, _DATASET, "--out", _OUT), "", is_baseline=True
         )
     return found
+
+
+def variants() -> dict[str, Detector]:
+    """Stillwatch run another way; a suite names those that a world is given besides its detectors."""
+    blinded = (sys.executable, "-P", "-m", "stillwatch.lab.suites.blinded", _DATASET, _OUT)
+    commands = {
+        HASH_ONLY: (*_SCAN, "--hash-only"),
+        WITHOUT_NETWORK: blinded,
+        WIDE: (*_SCAN, "--fdr", "0.05"),
+        **{f"{REPLAY}{every}": (*_PROGRAM, "replay", *_SCAN[5:], "--every", every) for every in SLICES},
+    }
+    return {name: Detector(name, command, is_variant=True) for name, command in commands.items()}
+
+
+def variants_of(suite: Suite) -> dict[str, list[Detector]]:
+    """Name of a cell -> its variants, in order."""
+    known = variants()
+    return {cell: [known[name] for name in names] for cell, names in suite.variants.items()}
 
 
 def chosen(suite: Suite, wanted: Iterable[str] = ()) -> list[Detector]:
@@ -57,8 +77,8 @@ def chosen(suite: Suite, wanted: Iterable[str] = ()) -> list[Detector]:
 
     Raises UsageError for an unknown name or a command without {dataset} and {out}.
     """
-    there = built_in() | _made(suite.own, f"{suite.name}.toml")
-    names = list(suite.detectors or there)
+    there = built_in() | variants() | _made(suite.own, f"{suite.name}.toml")
+    names = list(suite.detectors or (name for name in there if not there[name].is_variant))
     if wanted := list(wanted):
         names = []
         for word in wanted:

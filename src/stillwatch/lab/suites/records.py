@@ -41,6 +41,7 @@ class Run:
         score: see `kept_score`; None if it failed.
         error: why it failed; None if it did not.
         cost: wall_s, cpu_s, peak_bytes; None where they are not known.
+        variant: whether it is Stillwatch run another way.
     """
 
     cell: Cell
@@ -49,6 +50,7 @@ class Run:
     score: dict[str, Any] | None
     error: str | None
     cost: dict[str, float | int | None]
+    variant: bool = False
 
     def named(self) -> dict[str, Any]:
         """Whose run it is, for JSON."""
@@ -62,7 +64,22 @@ class Run:
 
     def to_dict(self) -> dict[str, Any]:
         """For quality.json: all that the same code gives again. What it cost stands in times.json."""
-        return self.named() | {"baseline": self.baseline, "score": self.score, "error": self.error}
+        return self.named() | {
+            "days": days_of(self.cell.world),
+            "baseline": self.baseline,
+            "variant": self.variant,
+            "score": self.score,
+            "error": self.error,
+        }
+
+
+@cache
+def days_of(world: str) -> int | None:
+    """Length of a world in days; None of one that cannot be read."""
+    try:
+        return read_world(world).days
+    except StillwatchError:
+        return None
 
 
 def rounded(value: Any) -> Any:
@@ -141,7 +158,15 @@ class Store:
             kept = json.loads(self._file(cell, detector).read_text(encoding="utf-8"))
             if kept["fingerprint"] != fingerprint(cell, detector) or kept["score"] is None:
                 return None
-            return Run(cell, detector.name, detector.is_baseline, kept["score"], None, kept["cost"])
+            return Run(
+                cell,
+                detector.name,
+                detector.is_baseline,
+                kept["score"],
+                None,
+                kept["cost"],
+                detector.is_variant,
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 

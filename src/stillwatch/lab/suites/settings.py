@@ -3,19 +3,20 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
 
 from stillwatch.exchange.errors import UnreadableInputError, UsageError
 from stillwatch.lab.parameters import Parameter, read_parameters
 from stillwatch.lab.plan.scales import SCALES
+from stillwatch.lab.suites.variants import VARIANTS
 from stillwatch.lab.worldfile import read_world
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _MOST_SEEDS = 1_000
-_SUITE_KEYS = ("detectors", "null_seeds", "scale", "seeds", "timeout_minutes")
-_WORLD_KEYS = ("name", "null_seeds", "scale", "seeds")
+_SUITE_KEYS = ("detectors", "null_seeds", "only", "scale", "seeds", "timeout_minutes", "variants")
+_WORLD_KEYS = ("name", "null_seeds", "only", "scale", "seeds", "variants")
 _TIMEOUT = Parameter("timeout_minutes", 30, 1, 24 * 60)
 
 
@@ -76,6 +77,8 @@ class Suite:
         own: further detectors: name -> command with {dataset} and {out}, or folder of finished results.
         timeout_s: a detector that takes longer has failed.
         tolerance: for the comparison with an earlier file.
+        only: name of a cell -> the detectors that it is given, where not all of them.
+        variants: name of a cell -> the variants of Stillwatch that it is given besides.
     """
 
     name: str
@@ -84,6 +87,8 @@ class Suite:
     own: Mapping[str, str]
     timeout_s: float
     tolerance: Tolerance
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    variants: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def shipped_suites() -> list[str]:
@@ -110,13 +115,17 @@ def read_suite(suite: str | Path, seeds: tuple[int, ...] = ()) -> Suite:
     _known_keys(data, ("suite", "world", "detector", "tolerance"), "the file", file)
     own = _table(data, "suite", file)
     _known_keys(own, _SUITE_KEYS, "[suite]", file)
+    common = {"only": None, "variants": [], **own, **({"seeds": list(seeds)} if seeds else {})}
+    cells = _cells(data.get("world"), common, folder, file, seeds)
     return Suite(
         Path(file).name.removesuffix(".toml"),
-        _cells(data.get("world"), {**own, **({"seeds": list(seeds)} if seeds else {})}, folder, file, seeds),
+        tuple(cell for cell, _ in cells),
         _names(own["detectors"], file) if "detectors" in own else None,
         _own(_table(data, "detector", file), file),
         60.0 * float(_TIMEOUT.check(own.get("timeout_minutes", 30), "[suite]", file)),
         _tolerance(_table(data, "tolerance", file), file),
+        {cell.name: given.only for cell, given in cells if given.only is not None},
+        {cell.name: given.variants for cell, given in cells if given.variants},
     )
 
 
@@ -140,12 +149,20 @@ def _text_of(suite: str | Path) -> tuple[str, str, Path]:
         raise UnreadableInputError(f"cannot read the suite: {error}", remedy, file=path) from error
 
 
+@dataclass(frozen=True)
+class _Given:
+    """What a world is run with."""
+
+    only: tuple[str, ...] | None
+    variants: tuple[str, ...]
+
+
 def _cells(
     worlds: object, common: Mapping[str, object], folder: Path, file: str, seeds: tuple[int, ...]
-) -> tuple[Cell, ...]:
+) -> list[tuple[Cell, _Given]]:
     if not isinstance(worlds, list) or not worlds:
         raise UsageError("no [[world]] is given", "Write [[world]] with name = ... below it.", file=file)
-    cells: list[Cell] = []
+    cells: list[tuple[Cell, _Given]] = []
     for number, entry in enumerate(worlds, 1):
         where = f"[[world]] number {number}"
         if not isinstance(entry, dict):
@@ -156,15 +173,30 @@ def _cells(
             given["seeds"] = list(seeds)
         world = _world(given.get("name"), folder, where, file)
         scale = Parameter("scale", "small", choices=SCALES).check(given["scale"], where, file)
+        run_with = _given(given, where, file)
         for key, null in (("seeds", False), ("null_seeds", True)):
-            cells += [Cell(world, seed, null, str(scale)) for seed in _seeds(given[key], key, where, file)]
+            made = (Cell(world, seed, null, str(scale)) for seed in _seeds(given[key], key, where, file))
+            cells += [(cell, run_with) for cell in made]
     if not cells:
         raise UsageError("no seed is given", "Set seeds or null_seeds below [suite].", file=file)
-    names = [cell.name for cell in cells]
+    names = [cell.name for cell, _ in cells]
     for name in names:
         if names.count(name) > 1:
             raise UsageError(f"{name} stands twice", "Name each world and each seed once.", file=file)
-    return tuple(cells)
+    return cells
+
+
+def _given(given: Mapping[str, object], where: str, file: str) -> _Given:
+    variants = given["variants"]
+    if not isinstance(variants, list) or not set(variants) <= set(VARIANTS):
+        remedy = f"List some of {', '.join(VARIANTS)}."
+        raise UsageError(f"{where}: variants = {variants!r} is not allowed", remedy, file=file)
+    only = given["only"]
+    if only is not None and not isinstance(only, list):
+        remedy = "List the detectors that this world is given, or leave the key out for all."
+        raise UsageError(f"{where}: only = {only!r} is not allowed", remedy, file=file)
+    kept = None if only is None else tuple(check_name(name, f"{where}: only", file) for name in only)
+    return _Given(kept, tuple(variants))
 
 
 def _world(name: object, folder: Path, where: str, file: str) -> str:

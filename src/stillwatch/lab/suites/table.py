@@ -29,6 +29,7 @@ def table(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         its verdict), null_reports (campaigns reported in worlds without any), null_benign (accounts reported
         there of all).
     """
+    runs = detectors_only(runs)
     worlds = list(dict.fromkeys(run["world"] for run in runs))
     detectors = list(dict.fromkeys(run["detector"] for run in runs))
     rows = []
@@ -64,8 +65,14 @@ def _row(runs: list[Mapping[str, Any]]) -> dict[str, Any]:
     return dict(rounded(figures))
 
 
+def detectors_only(runs: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Without the variants of Stillwatch: they ran on some of the worlds only, and stand in the targets."""
+    return [run for run in runs if not run.get("variant", False)]
+
+
 def scenarios(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Rate]]:
     """Campaigns found of all, by family of scenario and detector, over all worlds and seeds."""
+    runs = detectors_only(runs)
     detectors = list(dict.fromkeys(run["detector"] for run in runs))
     cells: dict[str, dict[str, list[bool]]] = {}
     for run in runs:
@@ -80,6 +87,7 @@ def scenarios(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Rate]]:
 
 def strata(runs: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Rate]]:
     """Benign accounts reported of all, by stratum and detector, over all worlds and seeds, null ones too."""
+    runs = detectors_only(runs)
     detectors = list(dict.fromkeys(run["detector"] for run in runs))
     cells: dict[str, dict[str, list[Mapping[str, Any]]]] = {}
     for run in runs:

@@ -1,5 +1,6 @@
 """Measured figures with their 95 % intervals: exact where the distribution is known, resampled where it is not."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from scipy.stats import beta, binom, gamma
 from stillwatch.lab.scoring.rates import CONFIDENCE, Rate
 
 RESAMPLES = 2_000
+NEVER = "never"
 _TAIL = (1 - CONFIDENCE) / 2
 _Unit = TypeVar("_Unit")
 
@@ -31,8 +33,8 @@ class Figure:
     counts: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        return asdict(self)
+        """For JSON, which has no infinity: what never ends is "never"."""
+        return {name: NEVER if value == math.inf else value for name, value in asdict(self).items()}
 
 
 NOTHING = Figure(None)
@@ -68,7 +70,8 @@ def quantile(values: Sequence[float], level: float, counts: str = "") -> Figure:
     above = int(binom.ppf(1 - _TAIL, n, level)) + 1
     low = float(ordered[below - 1]) if below >= 1 else None
     high = float(ordered[above - 1]) if above <= n else None
-    return Figure(float(np.quantile(ordered, level)), low, high, counts or f"{n:,}")
+    value = float(np.quantile(ordered, level, method="inverted_cdf"))
+    return Figure(value, low, high, counts or f"{n:,}")
 
 
 def paired_difference(lost: int, won: int, total: int) -> Figure:
