@@ -74,7 +74,7 @@ class DuckdbEngine:
             FoldStep: self._run_fold,
             DriverStep: self._run_driver,
         }
-        with _complaints():
+        with complaints():
             runners[type(step)](step)
 
     def rows(self, name: str) -> int:
@@ -88,7 +88,7 @@ class DuckdbEngine:
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A whole table in memory."""
-        with _complaints():
+        with complaints():
             return self._connection.sql(_select(name, columns)).to_arrow_table()
 
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -141,7 +141,8 @@ class DuckdbEngine:
 
 
 @contextmanager
-def _complaints() -> Iterator[None]:
+def complaints() -> Iterator[None]:
+    """Turn DuckDB's complaints of memory and disk into errors of an engine."""
     try:
         yield
     except duckdb.OutOfMemoryException as error:

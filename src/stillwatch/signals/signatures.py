@@ -87,14 +87,14 @@ def fold(field: str) -> FoldStep[Sketch]:
     return FoldStep(sketch_name(field), "exchanges", (field,), start, add, merge, write_sketch)
 
 
-def kernel(field: str, sketch_table: pa.Table) -> KernelStep:
+def kernel(field: str, counted: pa.Table | Sketch) -> KernelStep:
     """Split every exchange's text into skeleton and task.
 
     Args:
         field: key of `FIELDS`.
-        sketch_table: what `fold(field)` made of the same dataset.
+        counted: what `fold(field)` made of the same dataset, or the sketch itself.
     """
-    sketch = read_sketch(sketch_table)
+    sketch = counted if isinstance(counted, Sketch) else read_sketch(counted)
     settings = FIELDS[field].settings
 
     def split(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -126,6 +126,22 @@ def shingles(texts: pa.Array | pa.ChunkedArray | Tokens) -> Iterator[npt.NDArray
             yield np.empty(0, np.uint64)
 
 
+def contains(sketch: Sketch, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
+    """Whether texts, by their `text_hashes`, were counted before; False for a text without words."""
+    out = np.zeros(len(hashes), np.bool_)
+    _contained(sketch.seen, np.ascontiguousarray(hashes, np.uint64), out)
+    return out
+
+
+def remember(sketch: Sketch, hashes: npt.NDArray[np.uint64]) -> None:
+    """Take note of texts by their `text_hashes` alone, without their shingles; 0 is passed over."""
+    distinct, counts = np.unique(hashes[hashes != 0], return_counts=True)
+    _reserve(sketch, len(distinct))
+    sketch.n_texts += _insert_all(
+        sketch.seen, sketch.repeats, distinct.astype(np.uint64), counts.astype(np.uint32)
+    )
+
+
 def text_hashes(tokens: Tokens) -> npt.NDArray[np.uint64]:
     """Hash of each text's token sequence, uint64 [n]; 0 for a text without words."""
     out = np.zeros(len(tokens), np.uint64)
@@ -167,6 +183,12 @@ def _slot(table, h):  # type: ignore[no-untyped-def]
     while table[slot] != uint64(0) and table[slot] != h:
         slot = (slot + uint64(1)) & mask
     return slot
+
+
+@njit(nogil=True, cache=True)
+def _contained(seen, hashes, out):  # type: ignore[no-untyped-def]
+    for i in range(len(hashes)):
+        out[i] = hashes[i] != uint64(0) and seen[_slot(seen, hashes[i])] == hashes[i]
 
 
 @njit(nogil=True, cache=True)

@@ -1,0 +1,117 @@
+"""Error control over time: e-processes of groups that are looked at again and again, and weighted e-BH over them.
+
+*A hypothesis* is a group that keeps its identity while its data grow. Its null: at every look the group then tested
+is innocent. *A look* k = 1, 2, ... gives an e-value e_k, valid for the null by itself; the looks share data, so they
+depend on each other in ways nobody knows. Its e-process is the running sum
+
+    S(t) = sum over looks k up to t of w_k e_k,    w_k = 1 / (k (k + 1)),    sum of all w_k = 1.
+
+Whatever the dependence, the mean of the sum over *all* looks is at most sum w_k = 1. S never falls, so S(t) at any
+time, chosen in any way, is at most that sum: an e-value at any stopping time. A running maximum of e-values has no
+such bound, and is not used.
+
+*Hypotheses* are weighed by their order of birth i = 1, 2, ...: gamma_i proportional to (i + 100)^-1.1, with sum 1
+(Xu & Ramdas 2024, "Online multiple testing with e-values", AISTATS: weights fixed before the evidence is seen). At
+time t the R hypotheses of the largest set with S_i(t) >= 1 / (alpha gamma_i R) are reported: e-BH (Wang & Ramdas 2022,
+JRSS B 84, 822-852) on the weighted e-values.
+
+*The false-discovery rate holds at every stopping time, and at the worst moment at once.* Each reported i has
+1 / R <= alpha gamma_i S_i(t), so the false-discovery proportion, the sum of 1/R over reported null hypotheses, is at
+most alpha times the sum over null i of gamma_i S_i(t) <= alpha times the sum of gamma_i S_i(infinity), at all t
+together. The mean of the last is at most alpha. As sums never fall and weights are fixed, what is reported once stays
+reported; whether an innocent explanation fits is judged apart, on the latest data, and can only take reports away.
+
+Costs: a first look must reach about 1 / (alpha gamma_1) = 10^5 at alpha = 0.01; later looks pay log10(k (k + 1)) more.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import zeta
+
+from stillwatch.campaigns.evalues import false_discovery_levels
+from stillwatch.campaigns.ladder import CLIMB, Assessed, Procedure
+from stillwatch.campaigns.tables import Rung
+
+FloatArray = NDArray[np.float64]
+
+BORN_BEFORE, DECAY = 100, 1.1
+"""gamma_i is proportional to (i + BORN_BEFORE)^-DECAY."""
+
+
+def log_look_weights(looks: NDArray[np.int64]) -> FloatArray:
+    """Natural logarithms of w_k of looks k = 1, 2, ..."""
+    k = np.asarray(looks, dtype=np.float64)
+    return np.asarray(-np.log(k) - np.log(k + 1.0))
+
+
+def log_birth_weights(n: int) -> FloatArray:
+    """Natural logarithms of gamma_1 ... gamma_n, shape (n,); all gammas that there could ever be add up to 1."""
+    order = np.arange(1, n + 1, dtype=np.float64)
+    return np.asarray(-DECAY * np.log(order + BORN_BEFORE) - np.log(zeta(DECAY, BORN_BEFORE + 1)))
+
+
+@dataclass(frozen=True)
+class EProcesses:
+    """The e-processes of all hypotheses, in order of birth.
+
+    Attributes:
+        looks: shape (n,); looks so far.
+        log_sums: shape (n, m); natural logarithms of the sums, a column for each of m claims (the rungs); -inf
+            before the first look.
+    """
+
+    looks: NDArray[np.int64]
+    log_sums: FloatArray
+
+    @classmethod
+    def none(cls, claims: int = len(CLIMB)) -> "EProcesses":
+        """Before any birth."""
+        return cls(np.zeros(0, np.int64), np.zeros((0, claims)))
+
+    def __len__(self) -> int:
+        return len(self.looks)
+
+    def born(self, n: int) -> "EProcesses":
+        """With n more hypotheses."""
+        sums = np.full((n, self.log_sums.shape[1]), -np.inf)
+        return EProcesses(
+            np.concatenate([self.looks, np.zeros(n, np.int64)]), np.concatenate([self.log_sums, sums])
+        )
+
+    def looked(self, which: NDArray[np.int64], log_e: FloatArray) -> "EProcesses":
+        """After a look at some hypotheses.
+
+        Args:
+            which: shape (k,), indices without repetition.
+            log_e: shape (k, m); natural logarithms of this look's e-values.
+        """
+        looks, sums = self.looks.copy(), self.log_sums.copy()
+        looks[which] += 1
+        sums[which] = np.logaddexp(sums[which], log_e + log_look_weights(looks[which])[:, None])
+        return EProcesses(looks, sums)
+
+    def levels(self, claim: int) -> FloatArray:
+        """Smallest false-discovery rate at which each hypothesis is reported, shape (n,), at most 1."""
+        weighted = self.log_sums[:, claim] + log_birth_weights(len(self)) + np.log(max(len(self), 1))
+        return false_discovery_levels(weighted)
+
+
+def over_time(processes: EProcesses, hypothesis: NDArray[np.int64]) -> Procedure:
+    """The procedure for `ladder.standings` in event time.
+
+    Args:
+        processes: of all hypotheses ever born; hypotheses that are not among the groups count as well.
+        hypothesis: shape (n_groups,); which hypothesis each group is.
+    """
+
+    def assess(rung: Rung, log_e: FloatArray, fdr: float) -> Assessed:
+        del log_e  # of the latest look alone; what counts is the sum over all looks
+        claim = CLIMB.index(rung)
+        levels = processes.levels(claim)
+        reported = max(int((levels <= fdr).sum()), 1)
+        required = -np.log(fdr * reported) - log_birth_weights(len(processes))
+        return Assessed(processes.log_sums[hypothesis, claim], levels[hypothesis], required[hypothesis])
+
+    return assess
