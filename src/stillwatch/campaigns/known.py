@@ -4,7 +4,7 @@ Three small tables stand beside the result tables for it. They hold no text: a t
 hashes of its word shingles, a group by its accounts and templates.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -163,43 +163,3 @@ def _groups(heads: pa.Table, parts: pa.Table, folder: Path) -> dict[str, KnownGr
         )
         for row in heads.to_pylist()
     }
-
-
-SAME = 0.5
-"""Overlap of members, or of the use of templates, from which two groups are one over time."""
-
-
-def match(known: Sequence[KnownGroup], new: Sequence[KnownGroup]) -> dict[int, int]:
-    """Which new group goes on from which known one: position in `new` -> position in `known`, one to one.
-
-    Two groups can be one if at least half of their accounts are common (Jaccard index), or half of their use of
-    templates (the sum over templates of the smaller of the two shares). Accounts are replaced while templates stay,
-    and templates change while accounts stay. Campaigns are matched to campaigns first, then the most alike; of the
-    parts of a split the one most like the whole keeps the name.
-    """
-    pairs = []
-    for j, old in enumerate(known):
-        for i, group in enumerate(new):
-            members, templates = _common(old.accounts, group.accounts), _alike(old.templates, group.templates)
-            if max(members, templates) >= SAME:
-                other = not (old.reported and group.reported)
-                pairs.append((other, -(members + templates), -sum(group.accounts.values()), i, j))
-    matched: dict[int, int] = {}
-    taken: set[int] = set()
-    for *_, i, j in sorted(pairs):
-        if i not in matched and j not in taken:
-            matched[i] = j
-            taken.add(j)
-    return matched
-
-
-def _common(left: Mapping[str, int], right: Mapping[str, int]) -> float:
-    shared = len(left.keys() & right.keys())
-    return shared / max(len(left) + len(right) - shared, 1)
-
-
-def _alike(left: Mapping[str, int], right: Mapping[str, int]) -> float:
-    all_left, all_right = sum(left.values()), sum(right.values())
-    if not all_left or not all_right:
-        return 0.0
-    return sum(min(left[name] / all_left, right[name] / all_right) for name in left.keys() & right.keys())

@@ -17,8 +17,10 @@ from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.shown import ShownGroup
 
-MOSTLY = 0.8
+MOSTLY = 0.5
 """Share of a candidate's exchanges from which it is the group that a label is about."""
+TOLD = 0.1
+"""Decades by which verdicts on other groups have to move a threshold to be worth a sentence."""
 FOUND_BENIGN = "what an analyst found benign before"
 
 
@@ -39,17 +41,19 @@ class Labelled:
     labels: tuple[Label, ...] = ()
 
     def words(self, group: JudgedGroup) -> str:
-        """How verdicts moved a group's threshold; empty where they did not."""
+        """How verdicts moved a group's threshold; empty where they hardly did."""
         position = next(i for i, one in enumerate(self.groups) if one.index == group.index)
         before = self.without[position].required_log_e / LN10
         now = group.standing.required_log_e / LN10
         said = "; ".join(label.verdict.words for label in self.about.get(position, ()))
-        if abs(now - before) < 0.005:
-            return f"Of this group: {said}. Its threshold did not move." if said else ""
-        moved = f"from 10^{before:.2f} to 10^{now:.2f}"
-        direction = "lowered" if now < before else "raised"
-        whose = f"Of this group: {said}; analysts' verdicts" if said else "Analysts' verdicts on other groups"
-        return f"{whose} {direction} the e-value that it needed {moved}."
+        if not said and abs(now - before) < TOLD:
+            return ""
+        moved = f"{'lowered' if now < before else 'raised'} from 10^{before:.2f} to 10^{now:.2f}"
+        stayed = f"stayed at 10^{now:.2f}"
+        needed = f"the e-value that it needs {stayed if abs(now - before) < 0.005 else f'was {moved}'}"
+        if said:
+            return f"Of this group: {said}; with all verdicts {needed}."
+        return f"By analysts' verdicts on other groups {needed}."
 
 
 def unlabelled(judged: Sequence[JudgedGroup]) -> Labelled:

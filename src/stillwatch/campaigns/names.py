@@ -1,14 +1,14 @@
 """Names of groups that stay: what goes on from a known group is called as it was."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import count
 
-import numpy as np
 import pyarrow as pa
 
-from stillwatch.campaigns.known import KnownGroup, match
+from stillwatch.campaigns.known import KnownGroup
+from stillwatch.campaigns.lineage import Body, Change, follow
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.shown import ShownGroup
 
@@ -32,15 +32,18 @@ def keep_names(
         known: groups of the known results, by name.
         entity_of: account -> entity in this run.
     """
-    earlier = [_of_entities(group, entity_of) for group in known.values()]
-    matched = match(earlier, [_as_known(group, usage) for group in shown])
-    names = {place: _renamed(shown[place], earlier[old].group_id) for place, old in matched.items()}
-    places = sorted(range(len(shown)), key=lambda place: place not in names)
+    bodies = [_body(group, usage) for group in shown]
+    heirs = _heirs(
+        {name: _known_body(group, entity_of) for name, group in known.items()},
+        bodies,
+        ({name for name, group in known.items() if group.reported}, [group.reported for group in shown]),
+    )
     taken: set[str] = set()
     given: dict[int, str] = {}
-    for place in places:
-        wanted = names.get(place, shown[place].group_id)
-        reserved = taken if place in names else taken | known.keys()
+    for place in sorted(range(len(shown)), key=lambda place: place not in heirs):
+        own = heirs.get(place)
+        wanted = shown[place].group_id if own is None else _renamed(shown[place], own)
+        reserved = taken | (known.keys() - {own})
         given[place] = next(name for name in _like(wanted) if name not in reserved)
         taken.add(given[place])
     return [replace(group, group_id=given[place]) for place, group in enumerate(shown)]
@@ -75,23 +78,35 @@ def _like(name: str) -> Iterator[str]:
         yield name[:2] + hashlib.sha256(f"{name} {ordinal}".encode()).hexdigest()[:10]
 
 
-def _of_entities(group: KnownGroup, entity_of: Mapping[str, str]) -> KnownGroup:
-    entities: dict[str, int] = {}
-    for account, n in group.accounts.items():
-        entity = entity_of.get(account, account)
-        entities[entity] = entities.get(entity, 0) + n
-    return replace(group, accounts=entities)
+def _heirs(
+    known: Mapping[str, Body], bodies: Sequence[Body], reported: tuple[Set[str], Sequence[bool]]
+) -> dict[int, str]:
+    """Position of a group -> known group from which it goes on; campaigns are matched to campaigns first."""
+    campaigns = {name: body for name, body in known.items() if name in reported[0]}
+    found = _kept(campaigns, bodies, [place for place, is_one in enumerate(reported[1]) if is_one])
+    others = {name: body for name, body in known.items() if name not in found.values()}
+    return found | _kept(others, bodies, [place for place in range(len(bodies)) if place not in found])
 
 
-def _as_known(group: ShownGroup, usage: Usage) -> KnownGroup:
+def _kept(known: Mapping[str, Body], bodies: Sequence[Body], places: Sequence[int]) -> dict[int, str]:
+    steps = follow(known, [bodies[place] for place in places])
+    return {
+        places[step.now]: step.before
+        for step in steps
+        if step.change is Change.KEPT and step.now is not None and step.before is not None
+    }
+
+
+def _known_body(group: KnownGroup, entity_of: Mapping[str, str]) -> Body:
+    members = frozenset(entity_of.get(account, account) for account in group.accounts)
+    return Body(members, frozenset(group.templates), sum(group.accounts.values()))
+
+
+def _body(group: ShownGroup, usage: Usage) -> Body:
     parts = (*group.parts, *group.extensions)
-    columns = sorted({template for part in parts for template in part.tests.candidate.templates})
-    members = np.flatnonzero(np.isin(usage.entities, list(group.members)))
-    used = usage.both[members][:, columns]
-    by_entity, by_template = (np.asarray(used.sum(axis=axis)).ravel() for axis in (1, 0))
-    entities = {str(usage.entities[row]): int(n) for row, n in zip(members, by_entity, strict=True) if n}
-    templates = {str(usage.templates[column]): int(n) for column, n in zip(columns, by_template, strict=True)}
-    return KnownGroup(group.group_id, group.reported, entities, templates)
+    columns = {template for part in parts for template in part.tests.candidate.templates}
+    templates = frozenset(str(usage.templates[column]) for column in columns)
+    return Body(frozenset(group.members), templates, sum(part.n_exchanges for part in group.parts))
 
 
 def _counts(table: pa.Table, name: str, n: int) -> list[dict[str, int]]:
