@@ -12,15 +12,14 @@ import pyarrow as pa
 
 from stillwatch import __version__
 from stillwatch.accounts.profiles import account_steps
+from stillwatch.campaigns.analyst_calibration import with_measures
 from stillwatch.campaigns.candidates import CandidateSettings
 from stillwatch.campaigns.co_occurrence import AttributeModels
 from stillwatch.campaigns.judge import Rates, judge
-from stillwatch.campaigns.known import KNOWN_TABLES
 from stillwatch.campaigns.labelled import Labelled, with_words
 from stillwatch.campaigns.memory import Memory, remember
 from stillwatch.campaigns.names import known_groups
 from stillwatch.campaigns.repetition import Usage
-from stillwatch.campaigns.results import BUSY_STEP, FLAGGED_STEP, campaign_names, result_tables
 from stillwatch.campaigns.shown import ShownGroup, shown_groups, shown_steps, shown_tables
 from stillwatch.campaigns.steps import (
     candidate_tables,
@@ -29,20 +28,17 @@ from stillwatch.campaigns.steps import (
     sample_steps,
     usage_steps,
 )
-from stillwatch.campaigns.tables import QUALITY, RESULTS
 from stillwatch.engines.duckdb import DuckdbEngine
 from stillwatch.engines.run import Report, Run
 from stillwatch.evidence.report import write_report
 from stillwatch.exchange.errors import UsageError
-from stillwatch.exchange.output import as_json, written
-from stillwatch.exchange.prepare import QUARANTINE_FILE
-from stillwatch.exchange.writer import write_table
-from stillwatch.inputs import Input, is_dataset, prepare_input
+from stillwatch.exchange.output import written
+from stillwatch.inputs import Input, prepare_input
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.steps import fit_models, link_steps
+from stillwatch.results_folder import clear_results, group_tables, quality_table, text_tables, write_results
 from stillwatch.settings import ScanSettings
 from stillwatch.signals.classifiers import load_classifiers
-from stillwatch.signals.samples import Masks, example_texts, sample_table, with_skeletons
 from stillwatch.signals.signatures import FIELDS
 from stillwatch.signals.stage import attach_signatures, families_name, family_steps, take_signatures
 from stillwatch.signals.steps import signal_steps
@@ -51,8 +47,6 @@ from stillwatch.trouble import computed
 STEPS_EXPECTED = 50
 STEPS = "steps"
 """Working folder in the results folder."""
-_MARK = "made_by_stillwatch"
-_RESULT_FILES = [f"{schema.name}.parquet" for schema in (*RESULTS, *KNOWN_TABLES)]
 
 
 @dataclass(frozen=True)
@@ -111,7 +105,7 @@ def scan(
     memory = remember(settings.known, settings.verdicts, out)
     with written(out):
         out.mkdir(parents=True, exist_ok=True)
-        _clear(out)
+        clear_results(out, STEPS)
     try:
         with computed(out):
             return _scan(request, out, settings, memory, report)
@@ -143,7 +137,9 @@ def _scan(
         tables = _results(run, found, stages, settings) | _left(run, stages, memory)
         summary = _summary(run, found, settings, tables, len(stages.judged.groups))
         summary["generated_from"] = {"command": request.command, **found.origin}
-        summary |= memory.told(stages.judged, stages.usage, settings.fdr)
+        told = memory.told(stages.judged, stages.usage, settings.fdr)
+        tables["quality"] = with_measures(tables["quality"], told)
+        summary |= told
         _write(out, engine, tables, summary)
     finally:
         engine.close()
@@ -200,20 +196,11 @@ def _left(run: Run, stages: _Found, memory: Memory) -> dict[str, pa.Table]:
 
 def _results(run: Run, found: Input, stages: _Found, settings: ScanSettings) -> dict[str, pa.Table]:
     """All result tables that are small; `flagged` stays with the engine."""
-    engine, shown, models = run.engine, stages.shown, stages.models
-    run.steps([put_step("campaign_names", campaign_names(shown)), FLAGGED_STEP, BUSY_STEP])
-    names = ("models", "capabilities", "spans", "accounts", "hours", "template_use")
-    steps = {f"shown_{name}": engine.table(f"shown_{name}") for name in names}
-    tables = result_tables(shown, {**steps, "busy_accounts": engine.table("busy_accounts")}, models)
-    tables["groups"] = with_words(tables["groups"], shown, stages.judged)
-    tables["quality"] = pa.Table.from_pylist(
-        [dict(zip(QUALITY.names, row, strict=True)) for row in found.measures], schema=QUALITY.arrow
-    )
+    tables = group_tables(run, stages.shown, stages.models)
+    tables["groups"] = with_words(tables["groups"], stages.shown, stages.judged)
+    tables["quality"] = quality_table(found.measures)
     if found.has_text and not settings.hash_only:
-        templates = tables["group_templates"]
-        texts, masks = example_texts(templates, engine), Masks(engine)
-        tables["group_templates"] = with_skeletons(templates, texts, masks)
-        tables["samples"] = sample_table(templates, texts, masks, show_text=settings.show_text)
+        tables |= text_tables(run, tables["group_templates"], show_text=settings.show_text)
     return tables
 
 
@@ -241,32 +228,7 @@ def _iso(moment: dt.datetime | None) -> str | None:
 
 
 def _write(out: Path, engine: DuckdbEngine, tables: dict[str, pa.Table], summary: dict[str, Any]) -> None:
-    for name, table in tables.items():
-        write_table(out / f"{name}.parquet", table)
     partial = out / "flagged.parquet.partial"
     shutil.copyfile(engine.file("flagged"), partial)
     partial.replace(out / "flagged.parquet")
-    # Last of all: a folder with a summary holds every table.
-    partial = out / "summary.json.partial"
-    partial.write_text(as_json(summary), encoding="utf-8")
-    partial.replace(out / "summary.json")
-
-
-def _clear(out: Path) -> None:
-    """Remove an earlier scan's results, so that a killed run cannot leave a mixture of two."""
-    steps = out / STEPS
-    if is_dataset([str(out)]):
-        raise UsageError(
-            "this folder holds a dataset, not results", "choose another folder with --out", file=out
-        )
-    if steps.exists() and not (steps / _MARK).exists():
-        raise UsageError(
-            "this is needed for working tables, but it is not of our making",
-            "choose another folder with --out",
-            file=steps,
-        )
-    for name in ["summary.json", "report.html", "samples.parquet", QUARANTINE_FILE, *_RESULT_FILES]:
-        (out / name).unlink(missing_ok=True)
-    shutil.rmtree(steps, ignore_errors=True)
-    steps.mkdir()
-    (steps / _MARK).touch()
+    write_results(out, tables, summary)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import exp
 from typing import Any
 
+import pyarrow as pa
 from scipy.stats import binomtest
 
 from stillwatch.campaigns.analyst_verdicts import AnalystVerdict, Opinion
@@ -14,6 +15,18 @@ from stillwatch.campaigns.prior import likeness
 from stillwatch.campaigns.repetition import Usage
 
 CONFIDENCE = 0.95
+
+MEANINGS = {
+    Opinion.CONFIRMED: "groups like theirs need up to half a decade less evidence",
+    Opinion.BENIGN: "groups like theirs need up to half a decade more evidence",
+    Opinion.UNSURE: "change nothing",
+}
+OVER = {
+    "benign_groups": "of {of} such groups that this run holds again reach the e-value of a campaign (their rate: "
+    "{low:.1%} to {high:.1%}; stated: at most {stated:.2g})",
+    "reported_before": "of {of} such campaigns with a verdict were found benign (their rate: {low:.1%} to {high:.1%}; "
+    "stated: at most {stated:.2g})",
+}
 
 
 @dataclass(frozen=True)
@@ -114,6 +127,29 @@ def analyst_calibration(
     ]
     reported = Count("reported_before", len(settled), settled.count(Opinion.BENIGN), fdr)
     return AnalystCalibration(_benign_groups(judged, usage), reported)
+
+
+def with_measures(quality: pa.Table, told: Mapping[str, Any]) -> pa.Table:
+    """The table `quality` with what `summary.json` says of analysts' verdicts (`Memory.told`)."""
+    if not told:
+        return quality
+    counts, found = told["analyst_verdicts"], told["analyst_calibration"]
+    rows = [
+        ("analysts' verdicts", str(opinion), counts[str(opinion)], MEANINGS[opinion]) for opinion in Opinion
+    ]
+    quiet = len(counts["rows_without_traffic"])
+    rows.append(
+        ("analysts' verdicts", "without traffic", quiet, "on accounts that made no exchange in this run")
+    )
+    for name, subject in (("benign_groups", "found benign"), ("reported_before", "reported before")):
+        count = found[name]
+        low, high = count["interval"]
+        what = OVER[name].format(of=count["of"], low=low, high=high, stated=count["stated"])
+        rows.append(("analysts' calibration", subject, count["over"], what))
+    rows += [("analysts' calibration", "warning", 1, warning) for warning in found["warnings"]]
+    columns = zip(*rows, strict=True)
+    added = [pa.array(values, kind) for values, kind in zip(columns, quality.schema.types, strict=True)]
+    return pa.concat_tables([quality, pa.table(added, schema=quality.schema)])
 
 
 def _benign_groups(judged: Labelled, usage: Usage) -> Count:
