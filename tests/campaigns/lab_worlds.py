@@ -2,13 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stillwatch.campaigns.sample import GroupSample, content_vectors
 from stillwatch.engines.duckdb import DuckdbEngine
 from stillwatch.engines.run import Run
 from stillwatch.lab.simulate import simulate
 from stillwatch.links.attributes import attribute_steps
+from stillwatch.signals.stage import family_steps, take_signatures
+from stillwatch.signals.steps import signal_steps
 
 SETTING = """
 [world]
@@ -48,3 +53,53 @@ def labelled(dataset: Path, campaign: str = "planted") -> set[str]:
     """Accounts of the campaign."""
     labels: pa.Table = pq.read_table(dataset.parent / "labels.parquet", columns=["account_id", "campaign_id"])
     return {row["account_id"] for row in labels.to_pylist() if row["campaign_id"] == campaign}
+
+
+def signals_of(dataset: Path, folder: Path) -> pa.Table:
+    """The table `signals` of a dataset, in the order of time."""
+    engine = with_entities(dataset, folder)
+    run = Run(engine, lambda *report: None, 50)
+    take_signatures(run)
+    run.steps(family_steps())
+    run.steps(signal_steps())
+    signals = engine.table("signals")
+    engine.close()
+    return signals.sort_by([("ts", "ascending"), ("exchange_id", "ascending")])
+
+
+def users_of_shared_templates(signals: pa.Table, accounts: set[str]) -> pa.Table:
+    """Exchanges of these accounts in prompt templates that at least five of them use."""
+    theirs = signals.filter(pc.is_in(signals.column("account_id"), pa.array(sorted(accounts))))
+    theirs = theirs.filter(pc.is_valid(theirs.column("prompt_template")))
+    users = theirs.group_by("prompt_template").aggregate([("entity", "count_distinct")])
+    shared = users.filter(pc.greater_equal(users.column("entity_count_distinct"), 5))
+    return theirs.filter(pc.is_in(theirs.column("prompt_template"), shared.column("prompt_template")))
+
+
+def sample_of(rows: pa.Table) -> GroupSample:
+    """The exchanges of one group as the tests get them."""
+    entity, template = (codes(rows, name) for name in ("entity", "prompt_template"))
+    ts = rows.column("ts").cast(pa.int64()).to_numpy()
+    task = codes(rows, "task")
+    first = np.full(int(task.max()) + 1, np.iinfo(np.int64).max)
+    np.minimum.at(first, task, ts)
+    n = int(entity.max()) + 1
+    span = np.column_stack([np.full(n, ts.max()), np.full(n, ts.min())])
+    np.minimum.at(span[:, 0], entity, ts)
+    np.maximum.at(span[:, 1], entity, ts)
+    return GroupSample(
+        n_entities=n,
+        entity=entity,
+        template=template,
+        ts=ts,
+        content=content_vectors(rows.column("content")),
+        repeated=ts > first[task] + 3_600_000_000,
+        held_out=rows.column("held_out").to_numpy(zero_copy_only=False).astype(bool),
+        span=span,
+    )
+
+
+def codes(rows: pa.Table, name: str) -> np.ndarray:
+    """Values of a column as numbers, in the order in which they come."""
+    encoded = rows.column(name).combine_chunks().dictionary_encode()
+    return np.asarray(encoded.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
