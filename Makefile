@@ -6,7 +6,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A user's own exported variables (PYTHONPATH of another project) must not leak into ours.
 unexport PYTHONPATH
 
-.PHONY: help demo test lint bench bench-quality integration lock clean
+.PHONY: help demo test lint bench bench-quality bench-quality-full bench-ablation integration lock clean
 
 help:            ## this text
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -49,6 +49,12 @@ bench: $(VENV)/.dev    ## print the tables of benchmarks/
 
 bench-quality: $(VENV)/.core  ## every detector on the standing suite; renews benchmarks/quality.json and README's table
 	$(BIN)/python -m benchmarks.quality
+
+bench-quality-full: $(VENV)/.core  ## the long bench, or what fits: make bench-quality-full ARGS="--only jitter --budget 60"
+	$(BIN)/python -m benchmarks.quality_full $(ARGS)
+
+bench-ablation: $(VENV)/.core  ## every family of evidence alone and left out; renews the table of docs/detection.md
+	$(BIN)/python -m benchmarks.ablation $(ARGS)
 
 lock: $(VENV)/.dev     ## renew the locked requirements (versions and hashes, no address)
 	$(INSTALL) uv

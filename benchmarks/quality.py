@@ -15,7 +15,7 @@ from stillwatch.cli.console import progress
 from stillwatch.cli.suites import print_comparison, print_suite
 from stillwatch.lab.suite import SuiteRequest, run_suite
 from stillwatch.lab.suites.against import Comparison, compare
-from stillwatch.lab.suites.detectors import chosen
+from stillwatch.lab.suites.detectors import chosen, variants_of
 from stillwatch.lab.suites.readme import page_block, readme_block, write_block
 from stillwatch.lab.suites.records import read_quality, write_json
 from stillwatch.lab.suites.settings import read_suite
@@ -35,8 +35,9 @@ def main(
 ) -> None:
     settings = read_suite(suite)
     before = read_quality(committed) if committed.exists() else None
+    request = SuiteRequest(settings, chosen(settings), variants=variants_of(settings))
     with progress(f"Suite {settings.name}") as report:
-        found = run_suite(SuiteRequest(settings, chosen(settings)), out, report)
+        found = run_suite(request, out, report)
     print_suite(found, markdown=False)
     changes = Comparison() if before is None else compare(before, found.quality, settings.tolerance)
     print_comparison(changes)

@@ -115,12 +115,13 @@ def suite(
     from stillwatch.cli.suites import print_comparison, print_suite
     from stillwatch.lab.suite import SuiteRequest, run_suite
     from stillwatch.lab.suites.against import Comparison, compare
-    from stillwatch.lab.suites.detectors import chosen
+    from stillwatch.lab.suites.detectors import chosen, variants_of
     from stillwatch.lab.suites.records import read_quality
     from stillwatch.lab.suites.settings import read_suite
 
     settings = read_suite(suite, tuple(seed or ()))
-    request = SuiteRequest(settings, chosen(settings, detector or ()), jobs, keep)
+    variants = {} if detector else variants_of(settings)
+    request = SuiteRequest(settings, chosen(settings, detector or ()), jobs, keep, variants)
     before = read_quality(against) if against is not None else None  # said before an hour of work
     with progress(f"Suite {settings.name}") as report:
         found = run_suite(request, out, report)

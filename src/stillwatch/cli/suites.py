@@ -4,6 +4,7 @@ from stillwatch.cli.console import messages, output, plain
 from stillwatch.lab.suite import SuiteOutcome
 from stillwatch.lab.suites.against import Comparison
 from stillwatch.lab.suites.render import to_markdown, to_tables
+from stillwatch.lab.targets.render import to_table
 
 
 def print_suite(found: SuiteOutcome, *, markdown: bool) -> None:
@@ -12,6 +13,7 @@ def print_suite(found: SuiteOutcome, *, markdown: bool) -> None:
         output.print(to_markdown(found.quality), end="", markup=False, highlight=False)
     else:
         output.print(to_tables(found.quality, found.times))
+        output.print(to_table(found.quality["targets"]))
     for run in found.failed:
         where = f"{run.cell.name}, {run.detector}"
         messages.print(f"[bold red]Failed:[/] {plain(where)}: {plain(run.error)}")
