@@ -11,8 +11,6 @@ from scipy.stats import binomtest
 from stillwatch.campaigns.analyst_verdicts import AnalystVerdict, Opinion
 from stillwatch.campaigns.known import KnownGroup
 from stillwatch.campaigns.labelled import MOSTLY, Labelled, climb_log_e
-from stillwatch.campaigns.prior import likeness
-from stillwatch.campaigns.repetition import Usage
 
 CONFIDENCE = 0.95
 
@@ -107,7 +105,6 @@ def analyst_calibration(
     judged: Labelled,
     verdicts: Sequence[AnalystVerdict],
     groups: Mapping[str, KnownGroup],
-    usage: Usage,
     fdr: float,
 ) -> AnalystCalibration:
     """Count.
@@ -116,7 +113,6 @@ def analyst_calibration(
         judged: this run's groups under the verdicts.
         verdicts: all that count.
         groups: of the known results.
-        usage: who used which template.
         fdr: stated false-discovery rate.
     """
     said = {verdict.group_id: verdict.opinion for verdict in verdicts if verdict.account_id is None}
@@ -126,7 +122,7 @@ def analyst_calibration(
         if name is not None and groups[name].reported and opinion is not Opinion.UNSURE
     ]
     reported = Count("reported_before", len(settled), settled.count(Opinion.BENIGN), fdr)
-    return AnalystCalibration(_benign_groups(judged, usage), reported)
+    return AnalystCalibration(_benign_groups(judged), reported)
 
 
 def with_measures(quality: pa.Table, told: Mapping[str, Any]) -> pa.Table:
@@ -152,23 +148,19 @@ def with_measures(quality: pa.Table, told: Mapping[str, Any]) -> pa.Table:
     return pa.concat_tables([quality, pa.table(added, schema=quality.schema)])
 
 
-def _benign_groups(judged: Labelled, usage: Usage) -> Count:
+def _benign_groups(judged: Labelled) -> Count:
     """Each group counts once, by the candidate that is most like it: chosen by discovery, not by its e-value."""
     over = of = 0
     stated = 0.0
-    for label in judged.labels:
-        if label.verdict.opinion is not Opinion.BENIGN or label.templates is None:
+    for label, shares in zip(judged.labels, judged.alike, strict=True):
+        found_benign = label.verdict.opinion is Opinion.BENIGN and label.templates is not None
+        if not found_benign or not len(shares) or shares.max() < MOSTLY:
             continue
-        alike = [
-            (likeness(label, usage, group.tests.candidate), group.n_exchanges, -position)
-            for position, group in enumerate(judged.groups)
-        ]
-        share, _, place = max(alike, default=(0.0, 0.0, 0))
-        if share < MOSTLY:
-            continue
-        needed = judged.without[-place].required_log_e
+        alike = [(share, judged.groups[place].n_exchanges, -place) for place, share in enumerate(shares)]
+        place = -max(alike)[2]
+        needed = judged.without[place].required_log_e
         of += 1
-        over += climb_log_e(judged.groups[-place].tests) >= needed
+        over += climb_log_e(judged.groups[place].tests) >= needed
         # An e-value of the null is that large with a probability of one in it at most (Markov).
         stated = max(stated, min(1.0, exp(-needed)))
     return Count("benign_groups", of, over, stated)

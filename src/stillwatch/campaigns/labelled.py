@@ -1,6 +1,6 @@
 """Judged groups in the light of analysts' verdicts: moved thresholds, and groups that were found benign before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,7 @@ from stillwatch.campaigns.explanations import Explanation, explain
 from stillwatch.campaigns.group import GroupTests
 from stillwatch.campaigns.judge import Rates
 from stillwatch.campaigns.ladder import CLIMB, Standing, standings
-from stillwatch.campaigns.prior import Label, likeness, prior_weights
+from stillwatch.campaigns.prior import DECADES, SIGNS, FloatArray, Label, likeness, prior_weights
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.shown import ShownGroup
@@ -31,21 +31,21 @@ class Labelled:
     Attributes:
         groups: with standings and explanations under the verdicts.
         without: the standings that the same groups have without verdicts.
-        about: position in `groups` -> labels that are about this group, the most alike first.
         labels: all labels of the run.
+        alike: shape (len(labels), len(groups)), how far each group is what each label is about.
     """
 
     groups: tuple[JudgedGroup, ...]
     without: tuple[Standing, ...]
-    about: Mapping[int, tuple[Label, ...]]
-    labels: tuple[Label, ...] = ()
+    labels: tuple[Label, ...]
+    alike: FloatArray
 
     def words(self, group: JudgedGroup) -> str:
         """How verdicts moved a group's threshold; empty where they hardly did."""
         position = next(i for i, one in enumerate(self.groups) if one.index == group.index)
         before = self.without[position].required_log_e / LN10
         now = group.standing.required_log_e / LN10
-        said = "; ".join(label.verdict.words for label in self.about.get(position, ()))
+        said = "; ".join(label.verdict.words for label in _about(self.labels, self.alike[:, position]))
         if not said and abs(now - before) < TOLD:
             return ""
         moved = f"{'lowered' if now < before else 'raised'} from 10^{before:.2f} to 10^{now:.2f}"
@@ -58,7 +58,8 @@ class Labelled:
 
 def unlabelled(judged: Sequence[JudgedGroup]) -> Labelled:
     """Judged groups of a run without verdicts."""
-    return Labelled(tuple(judged), tuple(group.standing for group in judged), {})
+    before = tuple(group.standing for group in judged)
+    return Labelled(tuple(judged), before, (), np.zeros((0, len(judged))))
 
 
 def labelled(judged: Sequence[JudgedGroup], found: Sequence[Label], usage: Usage, rates: Rates) -> Labelled:
@@ -73,15 +74,13 @@ def labelled(judged: Sequence[JudgedGroup], found: Sequence[Label], usage: Usage
     if not any(label.verdict.opinion is not Opinion.UNSURE for label in found):
         return unlabelled(judged)
     tests = [group.tests for group in judged]
-    weights = prior_weights(found, usage, [test.candidate for test in tests])
-    places = standings(tests, rates.fdr, rates.shape_error, weights)
-    about = {i: _about(group, found, usage) for i, group in enumerate(judged)}
-    groups = [
-        replace(group, standing=place, explanations=_explanations(group, place, about[i]))
-        for i, (group, place) in enumerate(zip(judged, places, strict=True))
-    ]
-    before = tuple(group.standing for group in judged)
-    return Labelled(tuple(groups), before, about, tuple(found))
+    alike = likeness(found, usage, [test.candidate for test in tests])
+    places = standings(tests, rates.fdr, rates.shape_error, prior_weights(found, alike))
+    groups = tuple(
+        replace(group, standing=place, explanations=_explanations(group, place, _about(found, shares)))
+        for group, place, shares in zip(judged, places, alike.T, strict=True)
+    )
+    return Labelled(groups, tuple(group.standing for group in judged), tuple(found), alike)
 
 
 def with_words(groups: pa.Table, shown: Sequence[ShownGroup], judged: Labelled) -> pa.Table:
@@ -105,10 +104,10 @@ def with_account_verdicts(group: ShownGroup, found: Sequence[Label], usage: Usag
     odds = {str(entity): 1.0 for entity in group.probabilities}
     for label in found:
         named = label.verdict.group_id in (None, group.group_id) and label.verdict.account_id is not None
-        sign = {Opinion.CONFIRMED: 1.0, Opinion.BENIGN: -1.0, Opinion.UNSURE: 0.0}[label.verdict.opinion]
+        factor = 10.0 ** (SIGNS[label.verdict.opinion] * DECADES)
         for entity in usage.entities[label.entities].tolist() if named else []:
             if entity in odds:
-                odds[entity] *= 10.0 ** (sign / 2)
+                odds[entity] *= factor
     moved = {
         entity: probability if odds[entity] == 1.0 else _times(probability, odds[entity])
         for entity, probability in group.probabilities.items()
@@ -117,14 +116,18 @@ def with_account_verdicts(group: ShownGroup, found: Sequence[Label], usage: Usag
 
 
 def _times(probability: float, odds: float) -> float:
-    bounded = float(np.clip(odds, 10.0**-0.5, 10.0**0.5))
+    bounded = float(np.clip(odds, 10.0**-DECADES, 10.0**DECADES))
     return probability * bounded / (probability * bounded + 1.0 - probability)
 
 
-def _about(group: JudgedGroup, found: Sequence[Label], usage: Usage) -> tuple[Label, ...]:
-    alike = [(likeness(label, usage, group.tests.candidate), label) for label in found]
-    near = sorted((-share, label.verdict.row, label) for share, label in alike if share >= MOSTLY)
-    return tuple(label for *_, label in near)
+def _about(found: Sequence[Label], shares: FloatArray) -> list[Label]:
+    """Labels that are about a group, the most alike first; verdicts on single accounts are about no group."""
+    near = [
+        (-share, label.verdict.row, place)
+        for place, (label, share) in enumerate(zip(found, shares, strict=True))
+        if share >= MOSTLY and label.templates is not None
+    ]
+    return [found[place] for *_, place in sorted(near)]
 
 
 def _explanations(group: JudgedGroup, place: Standing, about: Sequence[Label]) -> tuple[Explanation, ...]:

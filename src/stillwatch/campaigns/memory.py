@@ -79,12 +79,12 @@ class Memory:
         ]
         return {"known_templates": family_table(families), **group_tables([*groups, *kept])}
 
-    def told(self, judged: Labelled, usage: Usage, fdr: float) -> dict[str, Any]:
+    def told(self, judged: Labelled, fdr: float) -> dict[str, Any]:
         """Keys for `summary.json`: `analyst_verdicts` and `analyst_calibration`; none without verdicts."""
         if not self.verdicts:
             return {}
-        found = analyst_calibration(judged, self.verdicts, self.known.groups, usage, fdr)
-        without = [label.verdict.row for label in judged.labels if not label.entities.any()]
+        found = analyst_calibration(judged, self.verdicts, self.known.groups, fdr)
+        without = [label.verdict.row for label in judged.labels if not len(label.entities)]
         return {
             "analyst_verdicts": {**(self.origin or {}), "rows_without_traffic": without},
             "analyst_calibration": found.as_dict(),

@@ -16,7 +16,7 @@ which they are tested. Where verdicts were made on the very exchanges that are s
 within the factor of ten.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,10 +29,10 @@ from stillwatch.campaigns.known import KnownGroup
 from stillwatch.campaigns.repetition import Usage
 
 FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 DECADES = 0.5
 """Decades by which a verdict can move a raw weight either way."""
+SIGNS = {Opinion.CONFIRMED: 1.0, Opinion.BENIGN: -1.0, Opinion.UNSURE: 0.0}
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Label:
 
     Attributes:
         verdict: what was found.
-        entities: shape (n_entities,), which are meant.
-        templates: shape (n_templates,), which are meant; None where an account is meant, whatever it does.
+        entities: indices of those that are meant; empty where none of them made an exchange.
+        templates: indices of those that are meant; None where an account is meant, whatever it does.
     """
 
     verdict: AnalystVerdict
-    entities: BoolArray
-    templates: BoolArray | None
+    entities: NDArray[np.int64]
+    templates: NDArray[np.int64] | None
 
 
 def labels(
@@ -64,52 +64,72 @@ def labels(
         usage: who uses what in this run.
         entity_of: account -> entity; accounts that are missing made no exchange.
     """
-    return [_label(verdict, groups, usage, entity_of) for verdict in verdicts]
+
+    def meant(accounts: Iterable[str]) -> NDArray[np.int64]:
+        return _places(usage.entities, {entity_of[name] for name in accounts if name in entity_of})
+
+    found = []
+    for verdict in verdicts:
+        if verdict.account_id is not None:
+            found.append(Label(verdict, meant([verdict.account_id]), None))
+        else:
+            group = groups[str(verdict.group_id)]
+            found.append(
+                Label(verdict, meant(group.accounts), _places(usage.templates, set(group.templates)))
+            )
+    return found
 
 
-def _label(
-    verdict: AnalystVerdict, groups: Mapping[str, KnownGroup], usage: Usage, entity_of: Mapping[str, str]
-) -> Label:
-    if verdict.account_id is not None:
-        return Label(verdict, _which([verdict.account_id], usage.entities, entity_of), None)
-    group = groups[str(verdict.group_id)]
-    entities = _which(group.accounts, usage.entities, entity_of)
-    return Label(verdict, entities, np.isin(usage.templates, list(group.templates)))
+def _places(names: NDArray[np.str_], wanted: Set[str]) -> NDArray[np.int64]:
+    return np.flatnonzero(np.isin(names, np.array(sorted(wanted), dtype=np.str_)))
 
 
-def _which(accounts: Iterable[str], names: NDArray[np.str_], entity_of: Mapping[str, str]) -> BoolArray:
-    present = [entity_of[account] for account in accounts if account in entity_of]
-    return np.asarray(np.isin(names, np.array(present, dtype=np.str_)), dtype=np.bool_)
-
-
-def likeness(label: Label, usage: Usage, candidate: Candidate) -> float:
-    """How far a candidate is what a label is about, 0 to 1: the share of its discovery exchanges.
+def likeness(found: Sequence[Label], usage: Usage, candidates: Sequence[Candidate]) -> FloatArray:
+    """How far each candidate is what each label is about: the share of its discovery exchanges.
 
     What is confirmed is known again by its accounts or by its templates, of which one may have been replaced. What is
     benign is known by both at once: others who use a benign product's template have not been looked at.
+
+    Returns:
+        shape (len(found), len(candidates)), from 0 to 1.
     """
-    used = csr_array(usage.discovery[candidate.entities][:, list(candidate.templates)])
-    total = float(used.sum())
-    if total == 0:
-        return 0.0
-    rows = label.entities[candidate.entities]
-    by_entity = float(used[rows].sum()) / total
-    if label.templates is None:
-        return by_entity
-    columns = label.templates[list(candidate.templates)]
-    if label.verdict.opinion is Opinion.BENIGN:
-        return float(used[rows][:, columns].sum()) / total
-    return max(by_entity, float(used[:, columns].sum()) / total)
+    entities = _membership([label.entities for label in found], len(usage.entities))
+    templates = _membership([label.templates for label in found], len(usage.templates))
+    of_group = np.array([label.templates is not None for label in found], dtype=np.bool_)
+    benign = np.array([label.verdict.opinion is Opinion.BENIGN for label in found], dtype=np.bool_)
+    result = np.zeros((len(found), len(candidates)))
+    for column, candidate in enumerate(candidates):
+        used = csr_array(usage.discovery[candidate.entities][:, list(candidate.templates)])
+        total = float(used.sum())
+        if total == 0:
+            continue
+        inside = csr_array(entities[:, candidate.entities] @ used)
+        named = templates[:, list(candidate.templates)]
+        by_entity = np.asarray(inside.sum(axis=1)).ravel()
+        by_template = np.asarray(named @ np.asarray(used.sum(axis=0)).ravel())
+        both = np.asarray(inside.multiply(named).sum(axis=1)).ravel()
+        of_groups = np.where(benign, both, np.maximum(by_entity, by_template))
+        result[:, column] = np.where(of_group, of_groups, by_entity) / total
+    return result
 
 
-def prior_weights(found: Sequence[Label], usage: Usage, candidates: Sequence[Candidate]) -> FloatArray:
-    """Weights of the candidates for e-BH; shape (len(candidates),), average 1."""
-    scores = np.zeros(len(candidates))
-    for label in found:
-        sign = {Opinion.CONFIRMED: 1.0, Opinion.BENIGN: -1.0, Opinion.UNSURE: 0.0}[label.verdict.opinion]
-        if sign and label.entities.any() | (label.templates is not None and label.templates.any()):
-            scores += sign * np.array([likeness(label, usage, candidate) for candidate in candidates])
-    return normalised(scores)
+def _membership(places: Sequence[NDArray[np.int64] | None], n: int) -> csr_array:
+    """A row of ones and zeros for each list of places."""
+    columns = [np.empty(0, np.int64) if place is None else place for place in places]
+    rows = np.repeat(np.arange(len(columns)), [len(column) for column in columns])
+    at = (rows, np.concatenate(columns) if columns else rows)
+    return csr_array((np.ones(len(rows)), at), shape=(len(columns), n))
+
+
+def prior_weights(found: Sequence[Label], alike: FloatArray) -> FloatArray:
+    """Weights of the candidates for e-BH; shape (n_candidates,), average 1.
+
+    Args:
+        found: the labels.
+        alike: shape (len(found), n_candidates), their `likeness`.
+    """
+    signs = np.array([SIGNS[label.verdict.opinion] for label in found])
+    return normalised(signs @ alike)
 
 
 def normalised(scores: FloatArray) -> FloatArray:
