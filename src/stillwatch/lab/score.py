@@ -29,7 +29,7 @@ from stillwatch.lab.scoring.spent import read_nominal, read_spent
 from stillwatch.lab.scoring.store import opened_store
 from stillwatch.lab.scoring.tables import Reported, Truth, most_common, read_reported, read_truth
 
-__all__ = ["CampaignScore", "Pooled", "Score", "Unmatched", "pool", "score"]
+__all__ = ["CampaignScore", "Matches", "Pooled", "Score", "Unmatched", "match", "pool", "score"]
 
 MATCH_PRECISION = 0.5
 MATCH_RECALL = 0.1
@@ -49,7 +49,7 @@ class _Extras:
 
 
 @dataclass(frozen=True)
-class _Matches:
+class Matches:
     """What each reported campaign is: a match of a true one, false, or a fragment; `near`: what it is next to."""
 
     of: dict[str, list[str]]
@@ -58,6 +58,7 @@ class _Matches:
     near: dict[str, str]
 
     def discoveries(self, reported: Reported, nominal: float | None) -> Discoveries:
+        """Each reported campaign with its rate and what it is."""
         outcome = dict.fromkeys(reported.rung, Outcome.FOUND)
         outcome |= {u.campaign_id: Outcome.FALSE for u in self.false}
         outcome |= {u.campaign_id: Outcome.FRAGMENT for u in self.fragments}
@@ -92,7 +93,7 @@ def score(results: Path, labels: Path, dataset: Path | None = None) -> Score:
         scenarios = read_scenarios(folder, truth.exchanges)
         replacements = read_replacements(folder)
         reported = read_reported(store, results, truth)
-        matches = _match(reported, truth)
+        matches = match(reported, truth)
         verdicts = {c: [reported.flagged_at[name] for name in names] for c, names in matches.of.items()}
         totals = dict(sorted(truth.exchanges.items()))
         leaks = measure(store, totals, verdicts, dataset)
@@ -130,8 +131,9 @@ def score(results: Path, labels: Path, dataset: Path | None = None) -> Score:
     )
 
 
-def _match(reported: Reported, truth: Truth) -> _Matches:
-    found = _Matches({campaign: [] for campaign in sorted(truth.exchanges)}, [], [], {})
+def match(reported: Reported, truth: Truth) -> Matches:
+    """Which true campaign each reported one matches, by the rule above."""
+    found = Matches({campaign: [] for campaign in sorted(truth.exchanges)}, [], [], {})
     for name in sorted(reported.rung):
         near = _nearest(name, reported, truth)
         found.near[name] = near.campaign or _NOWHERE

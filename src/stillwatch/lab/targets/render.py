@@ -44,17 +44,14 @@ def to_markdown(rows: Sequence[Row]) -> str:
 
 def to_table(rows: Sequence[Row]) -> Table:
     """The same for a terminal."""
-    table = Table(title="Targets", title_justify="left")
-    table.add_column("measure", overflow="fold")
-    for column in ("static: aim", "measured", "adaptive: aim", "measured"):
-        table.add_column(column, overflow="fold")
+    table = Table("measure", "campaigns", "aim", "measured", title="Targets", title_justify="left")
     for row in rows:
-        cells = []
         for side in Side:
             mark = _MARKS[Standing(row[side]["standing"])].replace("**", "")
             figure = told(row[side], row["unit"])
-            cells += [aim(row[side], row["unit"]), ": ".join(part for part in (mark, figure) if part)]
-        table.add_row(row["name"], *cells)
+            words = ": ".join(part for part in (mark, figure) if part)
+            name = row["name"] if side is Side.STATIC else ""
+            table.add_row(name, str(side), aim(row[side], row["unit"]), words, end_section=not name)
     return table
 
 
