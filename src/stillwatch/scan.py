@@ -22,6 +22,7 @@ from stillwatch.campaigns.names import known_groups
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.shown import ShownGroup, shown_groups, shown_steps, shown_tables
 from stillwatch.campaigns.steps import (
+    CANDIDATE_TABLES,
     candidate_tables,
     find_candidates,
     put_step,
@@ -137,7 +138,7 @@ def _scan(
         tables = _results(run, found, stages, settings) | _left(run, stages, memory)
         summary = _summary(run, found, settings, tables, len(stages.judged.groups))
         summary["generated_from"] = {"command": request.command, **found.origin}
-        told = memory.told(stages.judged, stages.usage, settings.fdr)
+        told = memory.told(stages.judged, settings.fdr)
         tables["quality"] = with_measures(tables["quality"], told)
         summary |= told
         _write(out, engine, tables, summary)
@@ -162,7 +163,7 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
     run.steps(account_steps())
     run.steps(usage_steps())
     minimum = CandidateSettings(minimum_entities=settings.minimum_accounts)
-    tables = {name: engine.table(name) for name in ("template_usage", "entity_totals", "communities")}
+    tables = {name: engine.table(name) for name in CANDIDATE_TABLES}
     usage, candidates = find_candidates(tables, minimum)
     wanted = candidate_tables(usage, candidates, settings.tested_exchanges)
     run.steps(put_step(name, table) for name, table in wanted.items())

@@ -1,8 +1,9 @@
 """Campaigns over time: which of now is which of before, and what happened to them.
 
 Accounts are banned and replaced, templates are reworded: neither alone names a campaign for long. Two campaigns are
-*kin* where the members of the smaller side, or the templates, mostly stay. Each campaign of now takes the id of at most one of
-before, the pair with most in common first, so that of two parts the larger keeps the id. All functions are pure.
+*kin* where the members of the smaller side, or the templates, mostly stay. Each campaign of now takes the id of at
+most one of before, the pair with most in common first, so that of two parts the larger keeps the id. All functions
+are pure.
 """
 
 from collections.abc import Hashable, Mapping, Sequence

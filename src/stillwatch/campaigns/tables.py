@@ -187,6 +187,30 @@ QUALITY = TableSchema(
     ),
 )
 
+JOINED_AT = Column("joined_at", TIMESTAMP, False, "event time at which the account's membership first held")
+MEMBERS_OVER_TIME = TableSchema("members", (*MEMBERS.columns, JOINED_AT))
+"""The table `members` of a replay."""
+
+HISTORY = TableSchema(
+    "history",
+    (
+        Column("at", TIMESTAMP, False, "end of the slice in which it happened"),
+        Column("campaign_id", _string, False, "campaign"),
+        Column(
+            "event", _string, False, "flagged, raised, lowered, withdrawn, restored, grew, split or merged"
+        ),
+        Column("rung", _string, False, "highest rung of the ladder that held then"),
+        Column("log10_e", pa.float64(), False, "log10 of the evidence summed over all looks so far"),
+        Column("n_accounts", pa.int64(), False, "its members, declared organisations counted as one"),
+        Column("n_exchanges", pa.int64(), False, "their exchanges in its templates"),
+        Column(
+            "other_id", _string, True, "split: the campaign it was part of; merged: the one that took it in"
+        ),
+        Column("words", _string, False, "what happened, in one sentence"),
+    ),
+)
+"""Written by a replay only, while it runs."""
+
 RESULTS: tuple[TableSchema, ...] = (
     CAMPAIGNS,
     MEMBERS,

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from stillwatch import __version__
-from stillwatch.cli import lab, run
+from stillwatch.cli import lab, replay, run
 from stillwatch.cli.console import messages, plain
 from stillwatch.exchange.errors import StillwatchError
 
@@ -46,6 +46,7 @@ def common(
 
 
 run.register(app)
+replay.register(app)
 app.add_typer(lab.app, name="lab")
 
 

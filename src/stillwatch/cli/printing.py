@@ -10,6 +10,7 @@ from stillwatch.lab.compare import Comparison
 from stillwatch.lab.score import Score
 from stillwatch.lab.scoring.compared import comparison_tables
 from stillwatch.lab.scoring.render import to_tables
+from stillwatch.replay import ReplayOutcome
 from stillwatch.scan import ScanOutcome
 from stillwatch.sources.ingest import IngestReport
 
@@ -50,6 +51,35 @@ def print_outcome(outcome: ScanOutcome) -> None:
             f"{row['n_accounts']:,}",
             f"{row['n_exchanges']:,}",
             f"{row['log10_e']:.1f}",
+            plain(", ".join(row["capabilities"][:3])),
+        )
+    output.print(table)
+
+
+def print_replay(outcome: ReplayOutcome) -> None:
+    """The campaigns of a replay, one line each, with the time of the verdict."""
+    import pyarrow.parquet as pq
+
+    counts, told = outcome.summary["counts"], outcome.summary["replay"]
+    output.print(
+        f"{counts['campaigns']} campaigns among {counts['accounts']:,} accounts and {counts['exchanges']:,} "
+        f"exchanges, in slices of {told['every']}; {told['looks']:,} looks at {told['groups_ever_tested']:,} groups "
+        f"at a false-discovery rate of {outcome.summary['fdr']:.0%} over all time"
+    )
+    _print_unfit(counts["quarantined"], outcome.results / "quarantine.jsonl")
+    rows = pq.read_table(outcome.results / "campaigns.parquet").to_pylist()
+    if not rows:
+        return
+    headings = "rung", "accounts", "exchanges", "first seen", "verdict", "asks for"
+    table = Table(Column("campaign", no_wrap=True), *headings)
+    for row in rows:
+        table.add_row(
+            row["campaign_id"],
+            row["rung"],
+            f"{row['n_accounts']:,}",
+            f"{row['n_exchanges']:,}",
+            f"{row['first_seen']:%Y-%m-%d %H:%M}",
+            f"{row['flagged_at']:%Y-%m-%d %H:%M}",
             plain(", ".join(row["capabilities"][:3])),
         )
     output.print(table)

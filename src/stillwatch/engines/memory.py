@@ -70,6 +70,11 @@ class MemoryEngine:
                 self._others.add(name)
             self._connection.unregister("appended")
 
+    def keep_since(self, name: str, column: str, least: int) -> None:
+        """Remove the rows of an appended table whose timestamp is before `least` (microseconds since 1970)."""
+        if name in self._others:
+            self._connection.execute(f'DELETE FROM "{name}" WHERE EPOCH_US("{column}") < {int(least)}')
+
     def drop(self, name: str) -> None:
         """Forget a table."""
         if self._tables.pop(name, None) is not None:

@@ -1,0 +1,286 @@
+"""Who used which template lately: counts that slices add to and that days are taken from.
+
+The same figures as the steps `template_usage` and `entity_totals` (campaigns/steps.py) over the live days, without
+reading their exchanges again. Only days within the horizon count.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from stillwatch.campaigns.repetition import Usage
+from stillwatch.campaigns.sample import HOUR_US
+from stillwatch.exchange.schema import TIMESTAMP
+
+Ints = NDArray[np.int64]
+
+USED = pa.schema(
+    [
+        pa.field("day", pa.int64(), nullable=False),
+        pa.field("template_id", pa.string(), nullable=False),
+        pa.field("entity", pa.string(), nullable=False),
+        pa.field("held_out", pa.bool_(), nullable=False),
+        pa.field("n", pa.int64(), nullable=False),
+        pa.field("n_repeated", pa.int64(), nullable=False),
+    ]
+)
+TOTALS = pa.schema(
+    [
+        pa.field("day", pa.int64(), nullable=False),
+        pa.field("entity", pa.string(), nullable=False),
+        pa.field("held_out", pa.bool_(), nullable=False),
+        pa.field("n", pa.int64(), nullable=False),
+        pa.field("first_ts", TIMESTAMP, nullable=False),
+        pa.field("last_ts", TIMESTAMP, nullable=False),
+    ]
+)
+ASKED = pa.schema(
+    [
+        pa.field("template_id", pa.string(), nullable=False),
+        pa.field("task", pa.uint64(), nullable=False),
+        pa.field("first_ts", pa.int64(), nullable=False),
+        pa.field("last_day", pa.int64(), nullable=False),
+    ]
+)
+
+
+class Names:
+    """Numbers for names, in order of appearance; a number stays as long as the object lives."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.list = list(names)
+        self._number = {name: number for number, name in enumerate(self.list)}
+
+    def __len__(self) -> int:
+        return len(self.list)
+
+    def numbers(self, names: list[str]) -> Ints:
+        """Number of each name; unknown ones are added."""
+        out = np.empty(len(names), np.int64)
+        for row, name in enumerate(names):
+            number = self._number.get(name)
+            if number is None:
+                number = self._number[name] = len(self.list)
+                self.list.append(name)
+            out[row] = number
+        return out
+
+
+@dataclass
+class _Counts:
+    """Sums by key: keys sorted, one row of figures a key."""
+
+    keys: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    sums: Ints = field(default_factory=lambda: np.zeros((0, 2), np.int64))
+
+    def add(self, keys: Ints, sums: Ints) -> None:
+        distinct, place = np.unique(np.concatenate([self.keys, keys]), return_inverse=True)
+        total = np.zeros((len(distinct), 2), np.int64)
+        np.add.at(total, place, np.concatenate([self.sums, sums]))
+        self.keys, self.sums = distinct, total
+
+
+class LiveUsage:
+    """Usage over the live days.
+
+    Numbers of entities and templates stay the same until the object is restored from its tables.
+
+    Args:
+        days: `USED` rows of the live days.
+        totals: `TOTALS` rows of the live days.
+        asked: `ASKED` rows: when each (template, task) was asked first.
+    """
+
+    def __init__(self, days: pa.Table, totals: pa.Table, asked: pa.Table) -> None:
+        self._days, self._total_days = days, totals
+        self.entities = Names(sorted(set(totals.column("entity").to_pylist())))
+        self.templates = Names(
+            sorted({*days.column("template_id").to_pylist(), *asked.column("template_id").to_pylist()})
+        )
+        self._counts, self._today = _Counts(), _Counts()
+        self._counts.add(
+            _key(
+                self.templates.numbers(days.column("template_id").to_pylist()),
+                self.entities.numbers(days.column("entity").to_pylist()),
+                days.column("held_out").to_numpy(zero_copy_only=False),
+            ),
+            _pair(days.column("n"), days.column("n_repeated")),
+        )
+        self._totals, self._spans = np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64)
+        self._totals_today, self._spans_today = self._totals.copy(), np.zeros((0, 2, 2), np.int64)
+        self._grow()
+        who = self.entities.numbers(totals.column("entity").to_pylist())
+        half = totals.column("held_out").to_numpy(zero_copy_only=False).astype(np.int64)
+        np.add.at(self._totals, (who, half), totals.column("n").to_numpy())
+        np.minimum.at(self._spans[:, 0], who, totals.column("first_ts").cast(pa.int64()).to_numpy())
+        np.maximum.at(self._spans[:, 1], who, totals.column("last_ts").cast(pa.int64()).to_numpy())
+        self._asked = {
+            (template, task): [first, day]
+            for template, task, first, day in zip(
+                self.templates.numbers(asked.column("template_id").to_pylist()).tolist(),
+                asked.column("task").to_pylist(),
+                asked.column("first_ts").to_pylist(),
+                asked.column("last_day").to_pylist(),
+                strict=True,
+            )
+        }
+
+    def add(self, signals: pa.Table, day: int) -> None:
+        """Count a slice.
+
+        Args:
+            signals: rows of the table `signals`, in order of time; not before any added earlier.
+            day: number of the day that they fall in.
+        """
+        who = self.entities.numbers(signals.column("entity").to_pylist())
+        self._grow()
+        half = signals.column("held_out").to_numpy(zero_copy_only=False).astype(np.int64)
+        ts = signals.column("ts").cast(pa.int64()).to_numpy()
+        for totals, spans in ((self._totals, self._spans), (self._totals_today, None)):
+            np.add.at(totals, (who, half), 1)
+            if spans is not None:
+                np.minimum.at(spans[:, 0], who, ts)
+                np.maximum.at(spans[:, 1], who, ts)
+        np.minimum.at(self._spans_today[:, :, 0], (who, half), ts)
+        np.maximum.at(self._spans_today[:, :, 1], (who, half), ts)
+        task = signals.column("task").to_pylist()
+        for column in ("prompt_template", "system_template"):
+            names = signals.column(column)
+            used = np.flatnonzero(names.is_valid().to_numpy())
+            template = self.templates.numbers(names.take(pa.array(used)).to_pylist())
+            repeated = self._repeated(template, [task[row] for row in used], ts[used], day)
+            keys = _key(template, who[used], half[used])
+            sums = np.column_stack([np.ones(len(used), np.int64), repeated])
+            self._counts.add(keys, sums)
+            self._today.add(keys, sums)
+
+    def usage(self) -> Usage:
+        """Who uses which template, as the tests of a scan want it."""
+        template, entity, half = _parts(self._counts.keys)
+        shape = (len(self.entities), len(self.templates))
+        n = self._counts.sums[:, 0].astype(np.float64)
+
+        def of(which: int) -> csr_array:
+            chosen = half == which
+            return csr_array((n[chosen], (entity[chosen], template[chosen])), shape=shape)
+
+        found = half == 0
+        again = np.bincount(template[found], self._counts.sums[found, 1], minlength=shape[1])
+        asked = np.bincount(template[found], n[found], minlength=shape[1])
+        return Usage(
+            np.array(self.entities.list, dtype=np.str_),
+            np.array(self.templates.list, dtype=np.str_),
+            of(0),
+            of(1),
+            self._totals.astype(np.float64),
+            self._spans.copy(),
+            again / np.maximum(asked, 1.0),
+        )
+
+    def template_volumes(self) -> tuple[Ints, Ints]:
+        """Exchanges of each template, and the entities that used it; both shape (n_templates,)."""
+        template, entity, _ = _parts(self._counts.keys)
+        n = len(self.templates)
+        volume = np.bincount(template, self._counts.sums[:, 0], minlength=n).astype(np.int64)
+        pairs = np.unique(template * np.int64(len(self.entities) + 1) + entity)
+        users = np.bincount(pairs // (len(self.entities) + 1), minlength=n)
+        return volume, users.astype(np.int64)
+
+    def tables(self, day: int, live_since: int) -> tuple[pa.Table, pa.Table, pa.Table]:
+        """The tables from which it can be restored, once day `day` is over.
+
+        Args:
+            day: number of the day of all slices added since it was restored.
+            live_since: first day that still counts.
+        """
+        used = pa.concat_tables([self._days, self._used_today(day)])
+        totals = pa.concat_tables([self._total_days, self._entities_today(day)])
+        rows = sorted((key, value) for key, value in self._asked.items() if value[1] >= live_since)
+        asked = pa.table(
+            [
+                pa.array([self.templates.list[template] for (template, _), _ in rows], pa.string()),
+                pa.array([task for (_, task), _ in rows], pa.uint64()),
+                pa.array([value[0] for _, value in rows], pa.int64()),
+                pa.array([value[1] for _, value in rows], pa.int64()),
+            ],
+            schema=ASKED,
+        )
+        live = pa.scalar(live_since, pa.int64())
+        return (_since(used, live), _since(totals, live), asked)
+
+    def _repeated(self, template: Ints, task: list[int | None], ts: Ints, day: int) -> Ints:
+        """Whether each task was asked before in its template, more than an hour ago (campaigns/steps.py)."""
+        out = np.ones(len(template), np.int64)
+        for row, (number, what, when) in enumerate(zip(template.tolist(), task, ts.tolist(), strict=True)):
+            if what is None:
+                continue
+            held = self._asked.setdefault((number, what), [when, day])
+            held[1] = day
+            out[row] = when > held[0] + HOUR_US
+        return out
+
+    def _grow(self) -> None:
+        missing = len(self.entities) - len(self._totals)
+        if missing <= 0:
+            return
+        limits = np.iinfo(np.int64)
+        self._totals = np.concatenate([self._totals, np.zeros((missing, 2), np.int64)])
+        self._totals_today = np.concatenate([self._totals_today, np.zeros((missing, 2), np.int64)])
+        none = np.array([limits.max, limits.min])
+        self._spans = np.concatenate([self._spans, np.tile(none, (missing, 1))])
+        self._spans_today = np.concatenate([self._spans_today, np.tile(none, (missing, 2, 1))])
+
+    def _used_today(self, day: int) -> pa.Table:
+        template, entity, half = _parts(self._today.keys)
+        return pa.table(
+            [
+                pa.array(np.full(len(template), day), pa.int64()),
+                _named(self.templates, template),
+                _named(self.entities, entity),
+                pa.array(half == 1, pa.bool_()),
+                pa.array(self._today.sums[:, 0], pa.int64()),
+                pa.array(self._today.sums[:, 1], pa.int64()),
+            ],
+            schema=USED,
+        )
+
+    def _entities_today(self, day: int) -> pa.Table:
+        entity, half = np.nonzero(self._totals_today)
+        return pa.table(
+            [
+                pa.array(np.full(len(entity), day), pa.int64()),
+                _named(self.entities, entity),
+                pa.array(half == 1, pa.bool_()),
+                pa.array(self._totals_today[entity, half], pa.int64()),
+                pa.array(self._spans_today[entity, half, 0], pa.int64()).cast(TIMESTAMP),
+                pa.array(self._spans_today[entity, half, 1], pa.int64()).cast(TIMESTAMP),
+            ],
+            schema=TOTALS,
+        )
+
+
+def _since(table: pa.Table, day: pa.Scalar) -> pa.Table:
+    days = table.column("day").to_numpy()
+    return table.filter(pa.array(days >= day.as_py(), pa.bool_())).combine_chunks()
+
+
+def _named(names: Names, numbers: NDArray[np.int64] | NDArray[np.intp]) -> pa.Array:
+    return pa.array(names.list, pa.string()).take(pa.array(numbers, pa.int64()))
+
+
+def _pair(first: pa.ChunkedArray, second: pa.ChunkedArray) -> Ints:
+    return np.column_stack([first.to_numpy(), second.to_numpy()]).astype(np.int64)
+
+
+_ENTITY_BITS = 34
+
+
+def _key(template: Ints, entity: Ints, half: NDArray[np.generic]) -> Ints:
+    return (template << (_ENTITY_BITS + 1)) | (entity << 1) | half.astype(np.int64)
+
+
+def _parts(keys: Ints) -> tuple[Ints, Ints, Ints]:
+    return keys >> (_ENTITY_BITS + 1), (keys >> 1) & ((1 << _ENTITY_BITS) - 1), keys & 1

@@ -1,0 +1,102 @@
+"""The loop over slices: take in, look, follow the campaigns, tell, and keep a checkpoint a day."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from stillwatch.campaigns.shown import ShownGroup, shown_groups
+from stillwatch.exchange.writer import write_table
+from stillwatch.replaying.intake import Intake
+from stillwatch.replaying.looking import Looks, Outcomes
+from stillwatch.replaying.slices import DAY_US, spans
+from stillwatch.replaying.state import State, history_table, save
+
+Progress = Callable[[int, int, int], None]
+"""Told of (event time in microseconds, slices done, slices in all)."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How things stand after the last slice.
+
+    Attributes:
+        state: the state.
+        outcomes: the live groups.
+        shown: the campaigns under their ids, then other tested groups.
+    """
+
+    state: State
+    outcomes: Outcomes
+    shown: list[ShownGroup]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A pass over all slices.
+
+    Attributes:
+        intake: takes slices in.
+        looks: finds and tests groups.
+        checkpoints: folder of the state.
+        history: the file of events, renewed with each.
+        every: length of a slice, microseconds.
+        horizon: how long exchanges count, microseconds.
+        progress: told after each slice.
+    """
+
+    intake: Intake
+    looks: Looks
+    checkpoints: Path
+    history: Path
+    every: int
+    horizon: int
+    progress: Progress = lambda at, done, total: None
+
+    def run(self, state: State, first: int, last: int, most_unreported: int) -> Ended:
+        """Go through the slices that the state has not seen.
+
+        Args:
+            state: of the last checkpoint.
+            first: first exchange, microseconds.
+            last: last exchange.
+            most_unreported: most groups told beside the campaigns at the end.
+        """
+        slices = list(spans(first, last, self.every))
+        outcomes, fresh_day = Outcomes(), True
+        self._write_history(state)
+        for number, (start, end) in enumerate(slices, start=1):
+            if state.cursor is not None and end <= state.cursor:
+                continue
+            rows = self.intake.take(state, start, end)
+            day, is_last = start // DAY_US, number == len(slices)
+            if rows or is_last:
+                if self.looks.look(state, outcomes, day, everything=fresh_day or is_last):
+                    self._follow(state, outcomes, end)
+                fresh_day = False
+            self.progress(end, number, len(slices))
+            if end // DAY_US > start // DAY_US and not is_last:
+                since = (end - self.horizon) // DAY_US
+                state = save(self.checkpoints, state, day, since)
+                self.intake.forget(state, since)
+                outcomes, fresh_day = Outcomes(), True
+        return Ended(state, outcomes, self._shown(state, outcomes, most_unreported))
+
+    def _follow(self, state: State, outcomes: Outcomes, end: int) -> None:
+        assert outcomes.usage is not None
+        judged = [outcomes.groups[number] for number in sorted(outcomes.groups)]
+        shown = shown_groups([group for group in judged if group.reported], outcomes.usage, 0)
+        told = len(state.campaigns.history)
+        state.campaigns.update(end, shown, judged, outcomes.usage)
+        if len(state.campaigns.history) > told:
+            self._write_history(state)
+
+    def _shown(self, state: State, outcomes: Outcomes, most_unreported: int) -> list[ShownGroup]:
+        if outcomes.usage is None:
+            return []
+        judged = [outcomes.groups[number] for number in sorted(outcomes.groups)]
+        return shown_groups(judged, outcomes.usage, most_unreported)
+
+    def _write_history(self, state: State) -> None:
+        write_table(self.history, history_table(state.campaigns.history))

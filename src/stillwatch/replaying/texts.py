@@ -1,0 +1,199 @@
+"""From the texts of a slice to signatures and template names: what is kept of the texts before it.
+
+The sketch of shingles and the families' leaders are all that later slices need of earlier texts. Skeletons of too
+few texts wait until they have enough; a name once given stays (signals/templates.py).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stillwatch.engines.memory import MemoryEngine
+from stillwatch.signals.classifiers import classify_step
+from stillwatch.signals.signatures import FIELDS, kernel, signatures_name
+from stillwatch.signals.templates import FAMILIES_SCHEMA, families
+from stillwatch.text.frequency import Sketch, contains, remember, text_hashes, update
+from stillwatch.text.tokens import tokenize
+
+Hashes = npt.NDArray[np.uint64]
+
+WAITING_SCHEMA = pa.schema(
+    [
+        pa.field("skeleton", pa.uint64(), nullable=False),
+        pa.field("n_exchanges", pa.int64(), nullable=False),
+        pa.field("n_texts", pa.int64(), nullable=False),
+        pa.field("signature", pa.binary()),
+        pa.field("last_day", pa.int64(), nullable=False),
+    ]
+)
+"""Skeletons without a name yet."""
+NAMES_SCHEMA = pa.schema(
+    [
+        pa.field("skeleton", pa.uint64(), nullable=False),
+        pa.field("template_id", pa.string(), nullable=False),
+        pa.field("last_day", pa.int64(), nullable=False),
+    ]
+)
+"""Skeletons with a name."""
+
+
+@dataclass
+class FieldState:
+    """What is kept of one text field.
+
+    Attributes:
+        sketch: document frequencies of all texts so far.
+        names: skeleton -> (template, last day seen).
+        leaders: rows of `FAMILIES_SCHEMA` that new skeletons are compared with.
+        waiting: rows of `WAITING_SCHEMA`.
+    """
+
+    sketch: Sketch
+    names: dict[int, tuple[str, int]] = field(default_factory=dict)
+    leaders: pa.Table = field(default_factory=FAMILIES_SCHEMA.empty_table)
+    waiting: pa.Table = field(default_factory=WAITING_SCHEMA.empty_table)
+
+
+def empty_fields() -> dict[str, FieldState]:
+    """Before any text."""
+    return {name: FieldState(Sketch.empty(shape.line_bits)) for name, shape in FIELDS.items()}
+
+
+def sign(engine: MemoryEngine, fields: Mapping[str, FieldState], day: int) -> None:
+    """Make `<field>_signatures`, `<field>_families` and `prompt_labels` of the slice `exchanges`.
+
+    Args:
+        engine: holds the slice.
+        fields: state, changed in place.
+        day: number of the day, to forget what is not seen any more.
+    """
+    for name, state in fields.items():
+        tokens = tokenize(engine.table("exchanges", [name]).column(0))
+        hashes = text_hashes(tokens)
+        new_text = ~contains(state.sketch, hashes)
+        update(state.sketch, tokens)
+        engine.run(kernel(name, state.sketch))
+        _name(engine, name, state, new_text, day)
+    engine.run(classify_step("exchanges"))
+
+
+def name_signed(
+    engine: MemoryEngine, fields: Mapping[str, FieldState], signatures: Mapping[str, pa.Table], day: int
+) -> None:
+    """The same for `--hash-only`: signatures were taken at import.
+
+    Args:
+        engine: holds the slice, its `<field>_signatures` and `prompt_labels`.
+        fields: state; its sketches are not used.
+        signatures: field -> table (skeleton, signature) of the dataset.
+        day: number of the day.
+    """
+    for name, state in fields.items():
+        table = engine.table(signatures_name(name))
+        index = pc.index_in(table.column("skeleton"), signatures[name].column("skeleton").combine_chunks())
+        packed = signatures[name].column("signature").combine_chunks().take(index)
+        at = table.schema.get_field_index("signature")
+        engine.put(signatures_name(name), table.set_column(at, table.schema.field(at), packed))
+        hashes = table.column("text_hash").combine_chunks().to_numpy(zero_copy_only=False).astype(np.uint64)
+        new_text = ~contains(state.sketch, hashes)
+        remember(state.sketch, hashes)
+        _name(engine, name, state, new_text, day)
+
+
+def forget(fields: Mapping[str, FieldState], before: int) -> None:
+    """Drop skeletons that were not seen since day `before`; leaders stay, so that names stay."""
+    for state in fields.values():
+        state.names = {key: value for key, value in state.names.items() if value[1] >= before}
+        state.waiting = state.waiting.filter(pc.greater_equal(state.waiting.column("last_day"), before))
+
+
+def _name(
+    engine: MemoryEngine, name: str, state: FieldState, new_text: npt.NDArray[np.bool_], day: int
+) -> None:
+    table = engine.table(signatures_name(name))
+    seen = _seen(table, new_text, day)
+    keys = seen.column("skeleton").to_pylist()
+    known = [key in state.names for key in keys]
+    for key, named in zip(keys, known, strict=True):
+        if named:
+            state.names[key] = (state.names[key][0], day)
+    fresh = _added(state.waiting, seen.filter(pa.array([not named for named in known], pa.bool_())))
+    if len(fresh) > len(state.waiting) or not all(known):
+        found = families(fresh.drop_columns(["last_day"]), state.leaders, lineage=name == "system_prompt")
+        _take_names(state, fresh, found, day)
+    rows = [(key, state.names[key][0]) for key in keys if key in state.names]
+    engine.put(
+        f"{name}_families",
+        pa.table(
+            {
+                "skeleton": pa.array([key for key, _ in rows], pa.uint64()),
+                "template_id": pa.array([template for _, template in rows], pa.string()),
+            }
+        ),
+    )
+
+
+def _take_names(state: FieldState, fresh: pa.Table, found: pa.Table, day: int) -> None:
+    leaders = set(state.leaders.column("skeleton").to_pylist())
+    waited = dict(
+        zip(fresh.column("skeleton").to_pylist(), fresh.column("last_day").to_pylist(), strict=True)
+    )
+    skeletons = found.column("skeleton").to_pylist()
+    new = [key not in leaders for key in skeletons]
+    for key, template, is_new in zip(skeletons, found.column("template_id").to_pylist(), new, strict=True):
+        if is_new:
+            state.names[key] = (template, waited.get(key, day))
+    added = found.filter(pc.and_(pa.array(new, pa.bool_()), pc.is_valid(found.column("signature"))))
+    state.leaders = pa.concat_tables([state.leaders, added]).combine_chunks()
+    still = pa.array([key not in state.names for key in fresh.column("skeleton").to_pylist()], pa.bool_())
+    state.waiting = fresh.filter(still).combine_chunks()
+
+
+def _seen(table: pa.Table, new_text: npt.NDArray[np.bool_], day: int) -> pa.Table:
+    """Distinct skeletons of a slice, as rows of `WAITING_SCHEMA`; a text counts where it was never seen before."""
+    skeleton = _numbers(table, "skeleton")
+    text = _numbers(table, "text_hash")
+    distinct, place = np.unique(skeleton, return_inverse=True)
+    exchanges = np.bincount(place, minlength=len(distinct))
+    _, first_of_text = np.unique(text, return_index=True)
+    once = np.zeros(len(text), bool)
+    once[first_of_text] = True
+    texts = np.bincount(place[once & new_text], minlength=len(distinct))
+    signed = table.column("signature").combine_chunks()
+    # A skeleton's signature stands in its first row of each batch.
+    row = {int(skeleton[at]): at for at in reversed(np.flatnonzero(signed.is_valid()).tolist())}
+    used = np.flatnonzero(distinct != 0)
+    packed = [
+        signed[row[key]].as_py() if key in row else None for key in distinct[used].astype(np.uint64).tolist()
+    ]
+    return pa.table(
+        [
+            pa.array(distinct[used]),
+            pa.array(exchanges[used], pa.int64()),
+            pa.array(texts[used], pa.int64()),
+            pa.array(packed, pa.binary()),
+            pa.array(np.full(len(used), day), pa.int64()),
+        ],
+        schema=WAITING_SCHEMA,
+    )
+
+
+def _added(waiting: pa.Table, seen: pa.Table) -> pa.Table:
+    """Counts of both, by skeleton."""
+    rows: dict[int, dict[str, int]] = {}
+    for row in [*waiting.to_pylist(), *seen.to_pylist()]:
+        held = rows.setdefault(row["skeleton"], {**row, "n_exchanges": 0, "n_texts": 0})
+        held["n_exchanges"] += row["n_exchanges"]
+        held["n_texts"] += row["n_texts"]
+        held["last_day"] = row["last_day"]
+        held["signature"] = held["signature"] or row["signature"]
+    return pa.Table.from_pylist([rows[key] for key in sorted(rows)], schema=WAITING_SCHEMA)
+
+
+def _numbers(table: pa.Table, name: str) -> Hashes:
+    values: Hashes = table.column(name).combine_chunks().to_numpy(zero_copy_only=False).astype(np.uint64)
+    return values
