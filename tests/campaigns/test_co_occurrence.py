@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import networkx
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -10,6 +11,7 @@ from stillwatch.campaigns.co_occurrence import (
     TIED_BY,
     AttributeModels,
     co_occurrence_test,
+    connected_share,
     owner_share,
     tie_log_e,
 )
@@ -42,22 +44,63 @@ def models_of(seed: int, hand: Sequence[str] = (), **of_hand: Callable[[int], st
 HAND = [f"hand {i}" for i in range(24)]
 
 
-@pytest.mark.parametrize(
-    ("kind", "value"),
-    [
-        ("payment", lambda i: f"stolen {i // 3}"),
-        ("prefix", lambda i: f"hosting {i // 8}"),
-        ("email_domain", lambda i: "throwaway"),
-        ("birth", lambda i: f"night {i // 12}"),
-    ],
-)
-def test_fires_on_accounts_of_one_hand(kind, value):
-    models = models_of(0, hand=HAND, **{kind: value})
-    found = co_occurrence_test(np.array(HAND), models)
-    assert set(found) == set(TIED_BY)
-    assert tie_log_e(found[kind]) > np.log(1e4)
-    for other in set(TIED_BY) - {kind}:
-        assert tie_log_e(found[other]) < 0
+OF_ONE_HAND = {
+    "payment": lambda i: f"stolen {i // 3}",
+    "prefix": lambda i: f"hosting {i % 3}",
+    "email_domain": lambda i: "throwaway",
+    "birth": lambda i: f"night {i // 12}",
+}
+
+
+def log_es(group: Sequence[str], models: AttributeModels) -> dict[str, float]:
+    """What each kind says of the group as a whole."""
+    names = np.array(group)
+    connected = connected_share(names, models)
+    return {kind: tie_log_e(found, connected) for kind, found in co_occurrence_test(names, models).items()}
+
+
+@pytest.mark.parametrize("kind", TIED_BY)
+def test_fires_on_accounts_of_one_hand(kind):
+    models = models_of(0, hand=HAND, **OF_ONE_HAND)
+    assert connected_share(np.array(HAND), models) == 1.0
+    assert log_es(HAND, models)[kind] > np.log(1e4)
+
+
+@pytest.mark.parametrize("kind", TIED_BY)
+def test_only_the_kind_that_is_shared_speaks(kind):
+    models = models_of(0, hand=HAND, **{kind: lambda i: f"shared {i // 20}"})
+    found = log_es(HAND, models)
+    assert found.pop(kind) > np.log(1e4)
+    assert all(log_e < 0 for log_e in found.values())
+
+
+def test_several_firms_that_use_one_product_are_no_group():
+    """Each firm has its own card, office and domain; nothing crosses from one to the next."""
+    firm = {
+        kind: (lambda i, kind=kind: f"{kind} of firm {i // 6}")
+        for kind in ("payment", "prefix", "email_domain")
+    }
+    models = models_of(7, hand=HAND, **firm)
+    assert connected_share(np.array(HAND), models) == 0.25
+    assert all(log_e <= 0 for log_e in log_es(HAND, models).values())
+
+
+def test_evaded_by_cells_with_everything_of_their_own():
+    """Bought accounts look like firms where cards, networks and domains never cross."""
+    cells = {kind: (lambda i, kind=kind: f"{kind} of cell {i // 4}") for kind in ("payment", "prefix")}
+    models = models_of(8, hand=HAND, **cells)
+    assert all(log_e <= 0 for log_e in log_es(HAND, models).values())
+
+
+def test_the_connected_part_is_that_of_a_plain_search():
+    """Against a breadth-first search over shared values."""
+    models = models_of(9, hand=HAND, payment=lambda i: f"card {i // 5}", prefix=lambda i: f"net {i // 7}")
+    shared = [{(kind, size) for kind, size in (("card", i // 5), ("net", i // 7))} for i in range(24)]
+    graph = networkx.Graph()
+    graph.add_nodes_from(range(24))
+    graph.add_edges_from((i, j) for i in range(24) for j in range(i) if shared[i] & shared[j])
+    largest = max(len(part) for part in networkx.connected_components(graph))
+    assert connected_share(np.array(HAND), models) == largest / 24
 
 
 def test_silent_on_strangers():
@@ -66,14 +109,14 @@ def test_silent_on_strangers():
     rng = np.random.default_rng(2)
     for _ in range(60):
         group = np.array([f"stranger {i}" for i in rng.choice(400, 30, replace=False)])
-        large += any(tie_log_e(found) >= np.log(20) for found in co_occurrence_test(group, models).values())
+        large += any(log_e >= np.log(20) for log_e in log_es(group, models).values())
     assert large <= 60 * 4 / 20  # four kinds, each once in twenty at most
 
 
 def test_silent_on_a_small_tied_part_of_many_strangers():
     models = models_of(3, hand=HAND, payment=lambda i: f"stolen {i // 3}")
     group = np.array([*HAND, *(f"stranger {i}" for i in range(80))])
-    assert tie_log_e(co_occurrence_test(group, models)["payment"]) <= 0
+    assert log_es(group, models)["payment"] <= 0
 
 
 def test_evaded_by_one_card_address_and_mailbox_each():
@@ -85,13 +128,12 @@ def test_evaded_by_one_card_address_and_mailbox_each():
         email_domain=lambda i: "freemail",
         birth=lambda i: f"hour {211 * i}",
     )
-    assert all(tie_log_e(found) < np.log(20) for found in co_occurrence_test(np.array(HAND), models).values())
+    assert all(log_e < np.log(20) for log_e in log_es(HAND, models).values())
 
 
 def test_accounts_without_attributes_are_untied():
     models = models_of(5)
-    found = co_occurrence_test(np.array(["nobody", "noone"]), models)
-    assert all(tie_log_e(result) <= 0 for result in found.values())
+    assert all(log_e <= 0 for log_e in log_es(["nobody", "noone"], models).values())
     empty = pa.table({name: pa.array([], pa.string()) for name in ("entity", "kind", "value")})
     attributes = Attributes.from_table(empty)
     assert co_occurrence_test(np.array(["nobody"]), AttributeModels(attributes, fit_models(attributes))) == {}

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import hypergeom
 
-from stillwatch.campaigns.repetition import Usage, log_e_repetitive
+from stillwatch.campaigns.repetition import Usage, log_e_repetitive, row_sums
 from stillwatch.campaigns.split import split_by_mix
 
 
@@ -29,6 +29,10 @@ class CandidateSettings:
         fresh: templates that repeat less than this are bundled by themselves as well: what repeats is not dealt.
         log_e_repetitive: natural logarithm of the e-value from which a bundle's use is a matter of the account.
         maximum: most candidates tested; the largest are kept and the number left out is reported.
+        core: entities of a core use its templates at most so many times more or less than half of the exchanges'
+            entities do.
+        dealt_once: cores are only looked for where less of the discovery half's work is repeated.
+        foreign: least part of a bundle's exchanges that a core must leave out to be worth a test of its own.
     """
 
     minimum_entities: int = 5
@@ -37,6 +41,9 @@ class CandidateSettings:
     fresh: float = 0.05
     log_e_repetitive: float = float(np.log(1e4))
     maximum: int = 2_000
+    core: float = 4.0
+    dealt_once: float = 0.1
+    foreign: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,10 @@ class Candidate:
 
 
 def candidates(
-    usage: Usage, communities: Iterable[NDArray[np.int64]], settings: CandidateSettings
+    usage: Usage,
+    communities: Iterable[NDArray[np.int64]],
+    settings: CandidateSettings,
+    kin: Iterable[tuple[int, ...]] = (),
 ) -> list[Candidate]:
     """All candidates, most exchanges first.
 
@@ -58,6 +68,7 @@ def candidates(
         usage: who used which template.
         communities: arrays of entity indices that links tie together.
         settings: limits.
+        kin: bundles of template indices whose wordings are alike.
     """
     both = usage.both
     found: dict[tuple[tuple[int, ...], bytes], Candidate] = {}
@@ -66,11 +77,15 @@ def candidates(
         if candidate is not None:
             found.setdefault((candidate.templates, candidate.entities.tobytes()), candidate)
 
-    for templates in _bundles(both, usage.repeated < settings.fresh, settings):
+    bundles = {*_bundles(both, usage.repeated < settings.fresh, settings), *kin}
+    for templates in sorted(bundles):
         bundle = _candidate(usage, templates, None, settings)
-        add(bundle)
-        for part in _parts(usage, bundle, settings) if bundle is not None else []:
+        if bundle is None:
+            continue
+        for part in (bundle, *_parts(usage, bundle, settings)):
             add(part)
+            if _repeated_share(usage, part) < settings.dealt_once:
+                add(_core(usage, part, settings))
     for community in communities:
         shared = _shared_by(both, community, settings)
         add(_candidate(usage, shared, community, settings) if shared else None)
@@ -97,6 +112,35 @@ def _parts(
             result.append(part)
             result += _parts(usage, part, settings, depth - 1) if depth > 1 else []
     return result
+
+
+def _core(usage: Usage, candidate: Candidate, settings: CandidateSettings) -> Candidate | None:
+    """The entities of like volume and devotion: without strays, and without the one firm that does much more.
+
+    A few accounts that use a pool's templates for work of their own can hide a small pool. Only volumes are looked
+    at, which no test of the group uses.
+    """
+    use = row_sums(usage.both[candidate.entities][:, list(candidate.templates)])
+    share = use / np.maximum(usage.totals[candidate.entities].sum(axis=1), 1.0)
+    middle, devotion = _typical(use, use), _typical(share, use)
+    like = (use * settings.core >= middle) & (use <= middle * settings.core) & (2 * share >= devotion)
+    if use[~like].sum() < settings.foreign * use.sum() or like.sum() < settings.minimum_entities:
+        return None
+    core = _candidate(usage, candidate.templates, candidate.entities[like], settings)
+    return None if core is None else replace(core, discovered_by=candidate.discovered_by)
+
+
+def _repeated_share(usage: Usage, candidate: Candidate) -> float:
+    columns = list(candidate.templates)
+    volume = np.asarray(usage.discovery[candidate.entities][:, columns].sum(axis=0), dtype=np.float64).ravel()
+    return float(volume @ usage.repeated[columns] / max(volume.sum(), 1.0))
+
+
+def _typical(values: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
+    """Median of values where each exchange has a vote."""
+    order = np.argsort(values, kind="stable")
+    votes = np.cumsum(weight[order])
+    return float(values[order][np.searchsorted(votes, votes[-1] / 2)])
 
 
 def _volume(both: csr_array, candidate: Candidate) -> float:

@@ -23,8 +23,8 @@ from stillwatch.campaigns.sample import DAY_US, GroupSample
 
 LOYAL_PRECISION = 50.0
 PRECISIONS = np.array([0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, np.inf])
-MOST_TOPICS = 64
-EXCHANGES_PER_TOPIC = 30
+MOST_TOPICS = 160
+EXCHANGES_PER_TOPIC = 12
 _FIT_ROWS = 5_000
 _ROUNDS = 8
 _SHRINKAGE = 8.0
@@ -37,7 +37,11 @@ def exchangeability_test(sample: GroupSample, seed: int = 0) -> Verdict:
 
 
 def label_test(
-    sample: GroupSample, label: NDArray[np.int64], n_labels: int, by_template: bool = True
+    sample: GroupSample,
+    label: NDArray[np.int64],
+    n_labels: int,
+    by_template: bool = True,
+    loyal: float = LOYAL_PRECISION,
 ) -> Verdict:
     """The same for any label of exchanges in 0..n_labels-1.
 
@@ -46,6 +50,7 @@ def label_test(
         label: shape (n,); topic of each exchange, or which template was taken.
         n_labels: number of labels.
         by_template: condition on the template (not where the template is the label).
+        loyal: highest precision that is loyal; one of `PRECISIONS`.
     """
     template = sample.template if by_template else np.zeros_like(sample.template)
     base = _base(sample, template, label, n_labels)
@@ -55,7 +60,7 @@ def label_test(
     account = cell // n_labels
     precision = np.tile(PRECISIONS, (sample.n_entities, 1))
     likelihood = log_likelihoods(account, count.astype(np.float64), base.ravel()[cell], precision)
-    return dealt_test(likelihood, PRECISIONS <= LOYAL_PRECISION)
+    return dealt_test(likelihood, loyal >= PRECISIONS)
 
 
 def topics(sample: GroupSample, seed: int) -> tuple[NDArray[np.int64], int]:

@@ -3,9 +3,12 @@
 A group is reported only where none of them fits. The nearest is the one that came closest to fitting.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from stillwatch.campaigns.evalues import LN10
+from stillwatch.campaigns.families import MIX, RHYTHM, TASKS, TIES, TOPICS
+from stillwatch.campaigns.families import SITTINGS as WITHIN
 from stillwatch.campaigns.group import GroupTests
 from stillwatch.campaigns.ladder import Standing
 from stillwatch.campaigns.tables import Rung
@@ -37,14 +40,16 @@ class Explanation:
 
 
 def explain(test: GroupTests, standing: Standing) -> list[Explanation]:
-    """All explanations, nearest first."""
-    found = [
-        _own_work(test, standing),
-        _public_items(test, standing),
-        _strangers(test, standing),
-        _own_sittings(test),
-        _one_customer(test, standing),
+    """All explanations, nearest first; one whose family was left out is not tried."""
+    tried: list[tuple[set[str], Callable[[GroupTests, Standing], Explanation]]] = [
+        ({TOPICS}, _own_work),
+        ({TASKS}, _public_items),
+        ({RHYTHM, MIX, *TIES}, _strangers),
+        ({RHYTHM}, _own_sittings),
+        (set(TIES), _one_customer),
     ]
+    left_out = set(test.left_out)
+    found = [judge(test, standing) for families, judge in tried if not families <= left_out]
     return sorted(found, key=lambda explanation: (not explanation.fits, explanation.margin))
 
 
@@ -54,7 +59,7 @@ def _decided_by(log_e: float, standing: Standing) -> tuple[bool, float, float, f
 
 
 def _own_work(test: GroupTests, standing: Standing) -> Explanation:
-    verdict = test.verdicts["exchangeability"]
+    verdict = test.verdicts[TOPICS]
     fits, margin, measure, threshold = _decided_by(verdict.log_e, standing)
     text = (
         f"accounts stay with topics of their own ({verdict.innocent_share:.0%} of them), as users of one tool do"
@@ -67,7 +72,7 @@ def _own_work(test: GroupTests, standing: Standing) -> Explanation:
 
 
 def _public_items(test: GroupTests, standing: Standing) -> Explanation:
-    fits, margin, measure, threshold = _decided_by(test.verdicts["partition"].log_e, standing)
+    fits, margin, measure, threshold = _decided_by(test.verdicts[TASKS].log_e, standing)
     repeated = f"{test.sample.repeated_share:.1%} of the tasks had been asked before"
     text = (
         f"{repeated}: a set that is gone through again and again, such as a benchmark, homework or a fixed job"
@@ -80,26 +85,30 @@ def _public_items(test: GroupTests, standing: Standing) -> Explanation:
 def _strangers(test: GroupTests, standing: Standing) -> Explanation:
     fits, margin, measure, threshold = _decided_by(test.rung_log_e[Rung.COORDINATED], standing)
     text = (
-        "nothing but the template ties the accounts: no shared attribute and no common rhythm beyond chance"
+        "nothing but the template ties the accounts: no shared attribute, rhythm or mix of templates beyond chance"
         if fits
-        else "accounts of strangers would not share so many attributes or one common rhythm"
+        else "accounts of strangers would not share so many attributes, one rhythm or one mix of templates"
     )
     return Explanation("strangers who found the same prompt", fits, margin, measure, threshold, text)
 
 
-def _own_sittings(test: GroupTests) -> Explanation:
-    """A reseller's accounts are tied and hold everybody's work, but its customers come and go in sittings."""
-    verdict = test.verdicts["common_stream"]
-    measure = verdict.log_e / LN10
-    fits = measure <= SITTINGS
-    text = (
-        f"{verdict.innocent_share:.0%} of the accounts work in sittings, as many customers behind a reseller do"
-        if fits
-        else "the accounts' hours are not those of many customers who come and go in sittings of their own"
-    )
-    return Explanation(
-        "a reseller's or product's many customers", fits, measure - SITTINGS, measure, SITTINGS, text
-    )
+def _own_sittings(test: GroupTests, standing: Standing) -> Explanation:
+    """A reseller's accounts are tied and hold everybody's work, but its customers come and go in sittings, each
+    with work of their own, and come back to it."""
+    rhythm = test.verdicts[RHYTHM]
+    measure = rhythm.log_e / LN10
+    name = "a reseller's or product's many customers"
+    if measure > SITTINGS:
+        text = "the accounts' hours are not those of many customers who come and go in sittings of their own"
+        return Explanation(name, False, measure - SITTINGS, measure, SITTINGS, text)
+    text = f"{rhythm.innocent_share:.0%} of the accounts work in sittings, as many customers behind a reseller do"
+    inside = [test.fresh.log_e]
+    if WITHIN not in test.left_out:
+        inside.append(test.sittings.log_e)
+    fits, margin, measure, threshold = _decided_by(min(inside), standing)
+    if not fits:
+        text += "; but a sitting does not hold together, and hardly any task comes back"
+    return Explanation(name, fits, margin, measure, threshold, text)
 
 
 def _one_customer(test: GroupTests, standing: Standing) -> Explanation:

@@ -11,7 +11,7 @@ from scipy.sparse import csr_array
 from stillwatch.campaigns.candidates import Candidate
 from stillwatch.campaigns.co_occurrence import AttributeModels
 from stillwatch.campaigns.explanations import explain
-from stillwatch.campaigns.group import GroupTests, run_tests
+from stillwatch.campaigns.group import Background, GroupTests, run_tests
 from stillwatch.campaigns.ladder import standings
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.sample import GroupSample, content_vectors
@@ -27,11 +27,13 @@ class Rates:
         fdr: false-discovery rate of the rungs up to one task pool.
         shape_error: largest probability that a legitimate pool is called training-shaped.
         benign_form: probability that a legitimate template has a training form (from the classifiers' card).
+        left_out: families of evidence that do not count, for ablations.
     """
 
     fdr: float
     shape_error: float
     benign_form: float
+    left_out: tuple[str, ...] = ()
 
 
 def judge(
@@ -54,12 +56,13 @@ def judge(
     """
     ordered = samples.sort_by([("candidate", "ascending"), ("ts", "ascending"), ("draw", "ascending")])
     number = ordered.column("candidate").to_numpy()
+    background = Background(models, rates.benign_form, rates.left_out)
     tests: list[GroupTests] = []
     indices: list[int] = []
     for index, candidate in enumerate(found):
         start, stop = np.searchsorted(number, [index, index + 1])
         if stop > start:
-            tests.append(_test(usage, candidate, ordered.slice(start, stop - start), models, rates))
+            tests.append(_test(usage, candidate, ordered.slice(start, stop - start), background))
             indices.append(index)
         progress(index + 1, len(found))
     places = standings(tests, rates.fdr, rates.shape_error)
@@ -69,13 +72,11 @@ def judge(
     ]
 
 
-def _test(
-    usage: Usage, candidate: Candidate, rows: pa.Table, models: AttributeModels, rates: Rates
-) -> GroupTests:
+def _test(usage: Usage, candidate: Candidate, rows: pa.Table, background: Background) -> GroupTests:
     entities = usage.entities[candidate.entities]
     forms = np.column_stack([rows.column(form).to_numpy().astype(np.float64) for form in FORMS])
     sample = _sample(rows, usage, candidate)
-    return run_tests(candidate, sample, entities, models, forms, rates.benign_form)
+    return run_tests(candidate, sample, entities, forms, background)
 
 
 def _sample(rows: pa.Table, usage: Usage, candidate: Candidate) -> GroupSample:

@@ -21,10 +21,15 @@ REPEATING = 0.1
 RATES = np.array([0.001, 0.003, 0.01, 0.02, 0.035, 0.05, 0.07, 0.1, 0.15, 0.3, 0.5, 0.8, 0.97])
 
 
-def partition_test(sample: GroupSample) -> Verdict:
-    """E-value against groups that repeat, on the held-out half."""
+def partition_test(sample: GroupSample, repeating: float = REPEATING) -> Verdict:
+    """E-value against groups that repeat, on the held-out half.
+
+    Args:
+        sample: the group's exchanges.
+        repeating: least rate of an innocent account; one of `RATES`.
+    """
     tested = sample.held_out
     n = np.bincount(sample.entity[tested], minlength=sample.n_entities).astype(np.float64)
     hits = np.bincount(sample.entity[tested], weights=sample.repeated[tested], minlength=sample.n_entities)
     likelihood = hits[:, None] * np.log(RATES) + (n - hits)[:, None] * np.log1p(-RATES)
-    return dealt_test(likelihood, RATES >= REPEATING)
+    return dealt_test(likelihood, repeating <= RATES)

@@ -87,7 +87,7 @@ def log_e_repetitive(used: csr_array, held_out: csr_array, totals: FloatArray) -
         held_out: the same, held-out half.
         totals: shape (n_entities, 2).
     """
-    found, tested = _row_sums(used), _row_sums(held_out)
+    found, tested = row_sums(used), row_sums(held_out)
     users = found >= 2
     rate = np.full(len(found), _rate(found[~users].sum(), totals[~users, 0].sum()))
     rate[users] = _rate(found[users].sum(), totals[users, 0].sum())
@@ -104,7 +104,8 @@ def _rate(hits: float, exposure: float) -> float:
     return float((hits + 0.5) / (exposure + 1.0))
 
 
-def _row_sums(matrix: csr_array) -> FloatArray:
+def row_sums(matrix: csr_array) -> FloatArray:
+    """Sums of the rows of a sparse matrix, shape (n_rows,)."""
     return np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
 
 

@@ -6,6 +6,7 @@ one of highest standing and strongest evidence is shown. Reported groups that sh
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -19,6 +20,9 @@ _HEIGHT: dict[Rung | None, int] = {rung: height for height, rung in enumerate([N
 COVERED = 0.5
 SAME_MEMBERS = 0.5
 KNOWN = 0.8
+APART, APART_VOLUME = 0.1, 0.1
+"""Groups inside another are campaigns of their own where they have at most this share of the smaller one's accounts in
+common, and each at least this part of the exchanges."""
 IMPURE = 0.05
 """Share of accounts with a mix of templates of their own from which a bundle may hold more than one pool."""
 
@@ -61,7 +65,8 @@ class JudgedGroup:
 
 def distinct(groups: Sequence[JudgedGroup]) -> list[JudgedGroup]:
     """Groups in order of standing, without those whose exchanges are mostly covered by groups before them."""
-    order = sorted(groups, key=_place)
+    welded = _welded([group for group in groups if group.reported])
+    order = sorted(groups, key=lambda group: _place(group, group.index in welded))
     chosen: list[JudgedGroup] = []
     covered: csr_array | None = None
     for group in order:
@@ -76,13 +81,39 @@ def distinct(groups: Sequence[JudgedGroup]) -> list[JudgedGroup]:
     return chosen
 
 
-def _place(group: JudgedGroup) -> tuple[bool, int, float, float, int]:
+def _welded(reported: Sequence[JudgedGroup]) -> set[int]:
+    """Indices of the reported groups that hold two others which have next to nothing in common.
+
+    Two campaigns that worked one after the other with templates that are alike pass for one pool, whose mix of
+    templates changes with the days. Their own groups tell them apart: neither accounts nor templates in common.
+    """
+    entities = [set(group.tests.candidate.entities.tolist()) for group in reported]
+    templates = [set(group.tests.candidate.templates) for group in reported]
+    welded = set()
+    for whole, group in enumerate(reported):
+        parts = [
+            part
+            for part, other in enumerate(reported)
+            if templates[part] < templates[whole]
+            and len(entities[part] & entities[whole]) > SAME_MEMBERS * len(entities[part])
+            and other.n_exchanges >= APART_VOLUME * group.n_exchanges
+        ]
+        if any(
+            not templates[a] & templates[b]
+            and len(entities[a] & entities[b]) <= APART * min(len(entities[a]), len(entities[b]))
+            for a, b in combinations(parts, 2)
+        ):
+            welded.add(group.index)
+    return welded
+
+
+def _place(group: JudgedGroup, welded: bool) -> tuple[bool, int, float, float, int]:
     """Reported groups first: whole pools, mixtures, single templates; then by evidence, or by rung and size.
 
     A pool's evidence is diluted by what else its accounts do, so the strongest bundle is the cleanest. A single
     template comes last: it may be shared by pools that differ in the others.
     """
-    wholeness = 0 if group.pure else 1 if len(group.tests.candidate.templates) > 1 else 2
+    wholeness = 3 if welded else 0 if group.pure else 1 if len(group.tests.candidate.templates) > 1 else 2
     if group.reported:
         return False, wholeness, -group.standing.log_e, -group.n_exchanges, group.index
     return True, -_HEIGHT[group.standing.rung], -group.n_exchanges, 0.0, group.index

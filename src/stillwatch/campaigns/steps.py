@@ -5,10 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from stillwatch.campaigns.candidates import Candidate, CandidateSettings, candidates
 from stillwatch.campaigns.repetition import Usage, usage_from_tables
 from stillwatch.engines.step import DriverStep, SqlStep, Step
+from stillwatch.signals.kinship import template_kin
 
 # A task is repeated where the same was asked before among the same exchanges, by anybody, more than an hour ago.
 # Copies within the hour are not: a retry, or several answers to choose the best from. Where there is no text,
@@ -69,10 +72,22 @@ WHERE m.draw < r.rate
 """
 
 
+CANDIDATE_TABLES = ("template_usage", "entity_totals", "communities", "template_kin")
+"""Step tables that `find_candidates` reads."""
+KINSHIPS = (0.1, 0.25)
+"""Similarities from which templates are bundled as kin."""
+
+
 def usage_steps() -> list[Step]:
-    """`template_usage` (template_id, entity, held_out, n, n_repeated) and `entity_totals`
-    (entity, held_out, n, first_ts, last_ts)."""
-    return [SqlStep("template_usage", ("signals",), _USAGE), SqlStep("entity_totals", ("signals",), _TOTALS)]
+    """`template_usage` (template_id, entity, held_out, n, n_repeated), `entity_totals` (entity, held_out, n, first_ts,
+    last_ts) and `template_kin` (template_a, template_b, similarity)."""
+    return [
+        SqlStep("template_usage", ("signals",), _USAGE),
+        SqlStep("entity_totals", ("signals",), _TOTALS),
+        DriverStep(
+            "template_kin", ("prompt_families",), lambda tables: template_kin(tables["prompt_families"])
+        ),
+    ]
 
 
 def matches_step(output: str, templates: str) -> SqlStep:
@@ -95,9 +110,11 @@ def sample_steps() -> list[Step]:
 def find_candidates(
     tables: Mapping[str, pa.Table], settings: CandidateSettings
 ) -> tuple[Usage, list[Candidate]]:
-    """Candidates from the tables `template_usage`, `entity_totals` and `communities` (entity, community)."""
+    """Candidates from the tables `template_usage`, `entity_totals`, `communities` (entity, community) and
+    `template_kin` (template_a, template_b, similarity; no kin where it is missing)."""
     usage = usage_from_tables(tables["template_usage"], tables["entity_totals"])
-    return usage, candidates(usage, _communities(tables["communities"], usage), settings)
+    kin = _kin(tables["template_kin"], usage) if "template_kin" in tables else []
+    return usage, candidates(usage, _communities(tables["communities"], usage), settings, kin)
 
 
 def candidate_tables(usage: Usage, found: list[Candidate], cap: int) -> dict[str, pa.Table]:
@@ -129,6 +146,30 @@ def _pairs(groups: list[tuple[int, ...]] | list[list[int]], names: NDArray[np.st
     number = [index for index, members in enumerate(groups) for _ in members]
     values = [str(names[member]) for members in groups for member in members]
     return pa.table({"candidate": pa.array(number, pa.int64()), column: pa.array(values, pa.string())})
+
+
+def _kin(table: pa.Table, usage: Usage) -> list[tuple[int, ...]]:
+    """Bundles of templates that kinship links, loosely and more closely."""
+    position = {name: index for index, name in enumerate(usage.templates.tolist())}
+    similarity = table.column("similarity").to_numpy()
+    pairs = [
+        (position.get(a, -1), position.get(b, -1))
+        for a, b in zip(
+            table.column("template_a").to_pylist(), table.column("template_b").to_pylist(), strict=True
+        )
+    ]
+    found: set[tuple[int, ...]] = set()
+    for least in KINSHIPS:
+        near = [
+            pair for pair, alike in zip(pairs, similarity, strict=True) if alike >= least and min(pair) >= 0
+        ]
+        row, column = np.array(near, dtype=np.int64).reshape(-1, 2).T
+        graph = coo_array((np.ones(len(near)), (row, column)), shape=(len(position), len(position)))
+        _, label = connected_components(graph, directed=False)
+        order = np.argsort(label, kind="stable")
+        parts = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+        found.update(tuple(sorted(part.tolist())) for part in parts if len(part) > 1)
+    return sorted(found)
 
 
 def _communities(table: pa.Table, usage: Usage) -> list[NDArray[np.int64]]:

@@ -1,7 +1,7 @@
 """The findings of each family, in words a person can check."""
 
 from stillwatch.campaigns.candidates import Candidate
-from stillwatch.campaigns.co_occurrence import WORDS
+from stillwatch.campaigns.co_occurrence import CONNECTED, CONNECTED_BY, WORDS
 from stillwatch.campaigns.common_stream import CLUMPED
 from stillwatch.campaigns.finding import Finding
 from stillwatch.campaigns.mixture import Verdict
@@ -35,7 +35,7 @@ def repetition(candidate: Candidate, n: int) -> Finding:
     )
 
 
-def tie(kind: str, shared: SharedAttribute, log_e: float) -> Finding:
+def tie(kind: str, shared: SharedAttribute, log_e: float, connected: float) -> Finding:
     """One kind of shared attribute."""
     text = f"{shared.n_tied} of {shared.n_entities} accounts share {WORDS[kind]} with another"
     if shared.n_rare > shared.expected_rare:
@@ -48,6 +48,11 @@ def tie(kind: str, shared: SharedAttribute, log_e: float) -> Finding:
         text += (
             f"; the least likely is shared by {best.holders} of {shared.n_informed} where {best.expected:.2g} are "
             f"expected ({best.degree} have it in the whole dataset)"
+        )
+    if kind in CONNECTED_BY and connected < CONNECTED:
+        text += (
+            f"; but shared values hold at most {connected:.0%} of the accounts together: several customers, each "
+            "tied to itself"
         )
     return Finding(
         Rung.COORDINATED,
@@ -93,6 +98,47 @@ def exchangeability(verdict: Verdict, sample: GroupSample) -> Finding:
         "at least two thirds of the accounts stay with topics of their own",
         f"{loyal:.0%} of the accounts are estimated to stay with topics of their own; for the others, knowing the "
         "account says nothing about what is asked: any account could have sent any of the prompts",
+    )
+
+
+def mix(verdict: Verdict, n_templates: int, sample: GroupSample) -> Finding:
+    """Mix of templates."""
+    own = verdict.innocent_share
+    text = (
+        f"{own:.0%} of the accounts are estimated to have a mix of the {n_templates} templates of their own; "
+        "the others use them as if each request had drawn its template from one bag"
+        if n_templates > 1
+        else "one template, which says nothing of a mix"
+    )
+    return Finding(
+        Rung.COORDINATED,
+        "template_mix",
+        "share of accounts with a mix of templates of their own",
+        own if n_templates > 1 else None,
+        2 / 3,
+        int(sample.held_out.sum()),
+        verdict.log_e,
+        "at least two thirds of the accounts use the templates in a mix of their own",
+        text,
+    )
+
+
+def sittings(verdict: Verdict) -> Finding:
+    """What a sitting holds."""
+    n = len(verdict.log_ratios)
+    return Finding(
+        Rung.ONE_TASK_POOL,
+        "sittings",
+        "share of sittings that hold together",
+        verdict.innocent_share if n else None,
+        2 / 3,
+        n,
+        verdict.log_e,
+        "at least two thirds of the sittings stay with topics of their own",
+        f"{verdict.innocent_share:.0%} of {n} sittings are estimated to hold together; within the others, one "
+        "request says nothing of the next"
+        if n
+        else "the accounts send one request at a time: there are no sittings to look into",
     )
 
 
