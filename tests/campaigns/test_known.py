@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from stillwatch.campaigns.analyst_calibration import Count, analyst_calibration, with_measures
-from stillwatch.campaigns.analyst_verdicts import AnalystVerdict, Opinion
+from stillwatch.campaigns.analyst_calibration import CONFIDENCE, Count, analyst_calibration, with_measures
+from stillwatch.campaigns.analyst_verdicts import VERDICTS, AnalystVerdict, Opinion
 from stillwatch.campaigns.judge import Rates
 from stillwatch.campaigns.known import (
     KNOWN_TABLES,
@@ -27,7 +28,7 @@ from stillwatch.campaigns.labelled import FOUND_BENIGN, Labelled, labelled, with
 from stillwatch.campaigns.ladder import CLIMB, Standing, standings
 from stillwatch.campaigns.memory import remember
 from stillwatch.campaigns.names import keep_names, known_groups
-from stillwatch.campaigns.prior import labels, likeness, normalised, prior_weights
+from stillwatch.campaigns.prior import DECADES, labels, likeness, normalised, prior_weights
 from stillwatch.campaigns.tables import QUALITY, Rung
 from stillwatch.exchange.errors import StillwatchError
 from stillwatch.signals.templates import FAMILIES_SCHEMA, families
@@ -44,6 +45,7 @@ from tests.campaigns.worlds import (
 
 RATES = Rates(0.01, 0.05, 0.02)
 WEEK = pa.scalar(START + 7 * 24 * HOUR_US, pa.int64())
+PAGE = (Path(__file__).parents[2] / "docs" / "labels.md").read_text(encoding="utf-8")
 OPINIONS = st.sampled_from(list(Opinion))
 
 
@@ -486,3 +488,17 @@ def test_verdicts_must_fit_the_known_results(known, tmp_path):
         AnalystVerdict(Opinion.BENIGN, None, "who", row=2),
     )
     assert SimpleNamespace(**vars(remember(None, None, tmp_path))).verdicts == ()
+
+
+@pytest.mark.parametrize("schema", [VERDICTS, *KNOWN_TABLES], ids=lambda schema: schema.name)
+def test_the_page_shows_the_tables(schema):
+    assert f"<!-- table: {schema.name} -->\n{schema.markdown()}\n" in PAGE
+
+
+def test_the_page_tells_the_constants():
+    text = " ".join(PAGE.split())
+    assert "the weight √10, one that looks like a benign group 1/√10" in text
+    assert DECADES == 0.5
+    assert f'"{FOUND_BENIGN}"' in text
+    assert "exact 95 % intervals" in text
+    assert CONFIDENCE == 0.95
