@@ -1,0 +1,217 @@
+"""Output maximisation (rung *training_shaped*): does the group collect long answers and never talk about them?
+
+What should move: whoever trains on answers wants all of them long and needs no conversation. The score of a template
+is the share of its exchanges without a follow-up times the lower quartile of their answers' tokens: half of it falls
+where a quarter of the answers is short (classification, extraction, chat, benchmarks with a letter for an answer) or
+where people go on to talk. Null model: the group is one of the hands behind the same traffic's template families
+(templates that much the same accounts use are one hand), so that its rank among them is uniform (conformal p-value;
+Vovk, Gammerman & Shafer 2005, "Algorithmic learning in a random world"). A group is one observation, however many
+exchanges it has. The event "among the `LEVEL` highest" has at most that probability, and its inverse is the e-value:
+enough to climb the last rung, never a proof of a campaign.
+
+Contamination: campaigns have templates too, and a fifth of them among the families would silence the test. So the
+templates of groups that other families already judge dealt are taken out of the reference, whoever owns them; that
+judgement looks at who asks what and when, never at answers.
+Sees: reasoning, code, tool use, grading and rewriting alike, and needs no text. Works badly: below some twenty hands;
+and tutoring, homework and licensed distillation score as high, so all rungs below are needed. Evaded by: asking for
+short answers, which is asking for less to train on, or by mixing a third of short throw-away requests into each
+template at the price of these requests, or by planted follow-ups at theirs.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
+
+from stillwatch.campaigns.finding import Finding
+from stillwatch.campaigns.tables import Rung
+from stillwatch.engines.step import SqlStep
+
+Floats = NDArray[np.float64]
+
+LEVEL = 0.05
+LEAST_EXCHANGES = 50
+LEAST_ENTITIES = 5
+BINS_A_DOUBLING = 8
+SAME_HAND = 0.5
+_NOT_SEEN = 1e-3
+
+OUTPUTS_STEP = SqlStep(
+    "template_outputs",
+    ("signals",),
+    f"""
+WITH used AS (
+    SELECT prompt_template AS template_id, entity, n_messages, output_tokens FROM signals
+    WHERE prompt_template IS NOT NULL
+    UNION ALL
+    SELECT system_template AS template_id, entity, n_messages, output_tokens FROM signals
+    WHERE system_template IS NOT NULL
+)
+SELECT template_id, entity, n_messages <= 2 AS single,
+    CAST(FLOOR({BINS_A_DOUBLING} * LN(1 + output_tokens) / LN(2)) AS BIGINT) AS length_bin, COUNT(*) AS n
+FROM used
+WHERE n_messages IS NOT NULL AND output_tokens IS NOT NULL
+GROUP BY 1, 2, 3, 4
+""",
+)
+"""Histogram of answers' lengths by template, entity and whether the exchange opens a conversation (one user turn,
+with or without a system prompt): counts, so that slices merge."""
+
+
+@dataclass(frozen=True)
+class TemplateScores:
+    """Scores of template families, and which of them come from one hand.
+
+    Attributes:
+        templates: names, shape (n,).
+        scores: tokens, shape (n,).
+        exchanges: exchanges that each score rests on, shape (n,).
+        hand: number of the bundle of templates that much the same entities use, shape (n,). The twelve sheets of
+            one university are one observation.
+    """
+
+    templates: NDArray[np.str_]
+    scores: Floats
+    exchanges: Floats
+    hand: NDArray[np.int64]
+
+    @classmethod
+    def from_table(cls, outputs: pa.Table) -> "TemplateScores":
+        """From the step table `template_outputs`; families with few users or exchanges are left out."""
+        names, template = _numbers(outputs.column("template_id"))
+        entities, entity = _numbers(outputs.column("entity"))
+        weight = outputs.column("n").to_numpy().astype(np.float64)
+        exchanges = np.bincount(template, weights=weight, minlength=len(names))
+        shape = (len(entities), len(names))
+        used = csr_array((np.ones(len(template)), (entity, template)), shape=shape)
+        used.data[:] = 1.0  # several cells of one pair have been added up
+        users: Floats = np.asarray(used.sum(axis=0), dtype=np.float64).ravel()
+        kept = np.flatnonzero((users >= LEAST_ENTITIES) & (exchanges >= LEAST_EXCHANGES))
+        single = outputs.column("single").to_numpy(zero_copy_only=False).astype(bool)
+        bins = outputs.column("length_bin").to_numpy()
+        order = np.argsort(template, kind="stable")
+        begin, end = np.searchsorted(template[order], [kept, kept + 1])
+        scores = [
+            _score(single[rows], bins[rows], weight[rows])
+            for rows in (order[first:last] for first, last in zip(begin, end, strict=True))
+        ]
+        hand = _hands(csr_array(used[:, kept]), users[kept])
+        volume = np.asarray(exchanges[kept], dtype=np.float64)
+        return cls(names[kept], np.array(scores, dtype=np.float64), volume, hand)
+
+    def of(self, templates: Collection[str]) -> float | None:
+        """Score of a group with these templates: that of its middle exchange's template; None if unknown."""
+        inside = self._among(templates)
+        if not inside.any():
+            return None
+        return _quantile(self.scores[inside], self.exchanges[inside], 0.5)
+
+    def without(self, templates: Collection[str]) -> Floats:
+        """One score for each hand that has none of these templates."""
+        taken = np.isin(self.hand, self.hand[self._among(templates)])
+        rows = [np.flatnonzero(self.hand == hand) for hand in np.unique(self.hand[~taken])]
+        return np.array([_quantile(self.scores[row], self.exchanges[row], 0.5) for row in rows], np.float64)
+
+    def _among(self, templates: Collection[str]) -> NDArray[np.bool_]:
+        return np.isin(self.templates, np.asarray(list(templates), dtype=np.str_))
+
+
+@dataclass(frozen=True)
+class OutputMaximisation:
+    """Outcome for one group.
+
+    Attributes:
+        log_e: natural logarithm of the e-value.
+        score: tokens; None where nothing is known of the group's answers.
+        p_value: conformal rank among the reference, 1 where nothing is known.
+        usual: median score of the reference; None without one.
+        n_reference: hands in it.
+    """
+
+    log_e: float
+    score: float | None
+    p_value: float
+    usual: float | None
+    n_reference: int
+
+
+def output_maximisation_test(
+    score: float | None, reference: Floats, level: float = LEVEL
+) -> OutputMaximisation:
+    """Test whether a group's score is among the highest of its traffic.
+
+    Args:
+        score: of the group (`TemplateScores.of`).
+        reference: scores of other hands, without those of the group and of groups judged dealt
+            (`TemplateScores.without`).
+        level: probability of the event that is tested; the e-value is its inverse.
+    """
+    m = len(reference)
+    usual = float(np.median(reference)) if m else None
+    allowed = int(np.floor(level * (m + 1) + 1e-9))
+    if score is None or allowed == 0:
+        return OutputMaximisation(0.0, score, 1.0, usual, m)
+    rank = int((reference >= score).sum()) + 1
+    log_e = np.log((m + 1) / allowed) if rank <= allowed else np.log(_NOT_SEEN)
+    return OutputMaximisation(float(log_e), score, rank / (m + 1), usual, m)
+
+
+def words(found: OutputMaximisation) -> Finding:
+    """The finding in words."""
+    if found.score is None:
+        text = "nothing is known of how long the answers are and whether they are followed up"
+    elif found.usual is None:
+        text = "there is no other family of templates to compare the answers with"
+    else:
+        text = (
+            f"the lower quartile of the answers' lengths, times the share of exchanges that nobody follows up, is "
+            f"{found.score:.0f} tokens; the middle one of {found.n_reference} others behind this traffic's templates "
+            f"has {found.usual:.0f}, and {found.p_value:.1%} reach as much"
+        )
+    return Finding(
+        Rung.TRAINING_SHAPED,
+        "output_maximisation",
+        "lower quartile of answers' tokens x share without follow-ups",
+        found.score,
+        found.usual,
+        found.n_reference,
+        found.log_e,
+        "the group is one of the hands behind the template families of the same traffic",
+        text,
+    )
+
+
+def _hands(used: csr_array, users: Floats) -> NDArray[np.int64]:
+    """Connected components of templates whose sets of users have a cosine of `SAME_HAND` or more."""
+    if used.shape[1] == 0:
+        return np.zeros(0, np.int64)
+    overlap = csr_array(used.T @ used).tocoo()
+    row, column = overlap.coords
+    near = overlap.data >= SAME_HAND * np.sqrt(users[row] * users[column])
+    size = used.shape[1]
+    graph = csr_array((np.ones(int(near.sum())), (row[near], column[near])), shape=(size, size))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def _score(single: NDArray[np.bool_], bins: NDArray[np.int64], weight: Floats) -> float:
+    alone = float(weight[single].sum())
+    if alone == 0:
+        return 0.0
+    quartile = _quantile(bins[single].astype(np.float64), weight[single], 0.25)
+    return float(alone / weight.sum() * (2 ** (quartile / BINS_A_DOUBLING) - 1))
+
+
+def _quantile(values: Floats, weight: Floats, level: float) -> float:
+    """Smallest value below or at which `level` of the weight lies."""
+    order = np.argsort(values, kind="stable")
+    reached = np.cumsum(weight[order])
+    return float(values[order][np.searchsorted(reached, level * reached[-1])])
+
+
+def _numbers(column: pa.ChunkedArray) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+    names, number = np.unique(np.asarray(column.to_pylist(), dtype=np.str_), return_inverse=True)
+    return names, number.astype(np.int64)
