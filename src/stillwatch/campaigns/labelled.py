@@ -71,8 +71,6 @@ def labelled(judged: Sequence[JudgedGroup], found: Sequence[Label], usage: Usage
         usage: who used which template.
         rates: error rates.
     """
-    if not any(label.verdict.opinion is not Opinion.UNSURE for label in found):
-        return unlabelled(judged)
     tests = [group.tests for group in judged]
     alike = likeness(found, usage, [test.candidate for test in tests])
     places = standings(tests, rates.fdr, rates.shape_error, prior_weights(found, alike))
