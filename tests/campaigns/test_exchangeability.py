@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stillwatch.campaigns.exchangeability import _base, exchangeability_test, label_test, topics
+from stillwatch.campaigns.exchangeability import MOST_TOPICS, _base, exchangeability_test, label_test, topics
 from stillwatch.campaigns.sample import DAY_US
 from tests.campaigns.innocents import INNOCENTS, world
-from tests.campaigns.traces import volumes
+from tests.campaigns.traces import World, volumes
 
 
 def test_fires_on_a_pool_dealt_at_random():
@@ -76,9 +76,10 @@ def test_accounts_say_who_is_dealt():
 
 @pytest.mark.parametrize("name", INNOCENTS)
 def test_calibrated_on_innocents(name):
+    """With as many subjects as topics can tell: who is loyal to a wide subject only is not loyal to a topic."""
     found = []
     for seed in range(8):
-        w = world(seed)
+        w = World(np.random.default_rng(seed), n_subjects=2 * MOST_TOPICS)
         found.append(exchangeability_test(w.sample(INNOCENTS[name](w))).log_e)
     # An e-value of 20 may come once in twenty at most: more than two of eight come once in two hundred.
     assert sum(log_e >= np.log(20) for log_e in found) <= 2

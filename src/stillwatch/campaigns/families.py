@@ -1,6 +1,6 @@
 """The families of evidence, and how those of one group make the e-value of each rung of the ladder."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from stillwatch.campaigns.evalues import log_average
 from stillwatch.campaigns.tables import Rung
@@ -15,21 +15,27 @@ SHAPE = "training_shape"
 FAMILIES: tuple[str, ...] = (*TIES, RHYTHM, MIX, TOPICS, TASKS, SITTINGS, SHAPE)
 """Every family that can be left out (setting `leave_out`)."""
 
-_COORDINATED: tuple[Sequence[str], ...] = (TIES, (RHYTHM,), (MIX,))
 _ONE_POOL = (TOPICS, TASKS)
 
 
 def coordinated_log_e(log_e: Mapping[str, float], left_out: Collection[str] = ()) -> float:
-    """Ties, rhythm and mix of templates averaged: they may depend on each other in any way.
+    """Average of the ties, the rhythm, the mix of templates, and rhythm times mix.
 
-    The kinds of ties count as one of the three, whichever of them the dataset has.
+    Families that may depend on each other in any way are averaged; the kinds of ties count as one, whichever of them
+    the dataset has. Rhythm and mix may also be multiplied: the rhythm looks at times alone, and the mix holds given
+    all times (its base is that of each account's own days), so the mean of the product is at most 1 where both null
+    models are true.
 
     Args:
         log_e: natural logarithms of e-values by family; a family that could not be tested is missing.
         left_out: families that do not count.
     """
-    kinds = [[log_e.get(family, 0.0) for family in kind if family not in left_out] for kind in _COORDINATED]
-    return log_average([log_average(kind) for kind in kinds if kind])
+    parts = [[log_e.get(kind, 0.0) for kind in TIES if kind not in left_out]]
+    flow = [log_e.get(family, 0.0) for family in (RHYTHM, MIX) if family not in left_out]
+    parts += [[value] for value in flow]
+    if len(flow) > 1:
+        parts.append([sum(flow)])
+    return log_average([log_average(part) for part in parts if part])
 
 
 def one_pool_log_e(log_e: Mapping[str, float], left_out: Collection[str] = ()) -> float:
