@@ -14,13 +14,20 @@ from stillwatch import __version__
 from stillwatch.accounts.profiles import account_steps
 from stillwatch.campaigns.analyst_calibration import with_measures
 from stillwatch.campaigns.candidates import CandidateSettings
+from stillwatch.campaigns.cells import read_cells
 from stillwatch.campaigns.co_occurrence import AttributeModels
 from stillwatch.campaigns.judge import Rates, judge
 from stillwatch.campaigns.labelled import Labelled, with_words
 from stillwatch.campaigns.memory import Memory, remember
 from stillwatch.campaigns.names import known_groups
 from stillwatch.campaigns.repetition import Usage
-from stillwatch.campaigns.shown import ShownGroup, shown_groups, shown_steps, shown_tables
+from stillwatch.campaigns.shown import (
+    ShownGroup,
+    shown_groups,
+    shown_steps,
+    shown_tables,
+    user_cells_steps,
+)
 from stillwatch.campaigns.steps import (
     CANDIDATE_TABLES,
     candidate_tables,
@@ -176,7 +183,9 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
     tested = judge(usage, candidates, engine.table("candidate_sample"), models, rates, told)
     entities = engine.table("account_entities")
     judged = memory.judged(tested, usage, entities, rates)
-    shown = shown_groups(judged.groups, usage, settings.unreported_groups)
+    run.steps(user_cells_steps(judged.groups, usage))
+    cells = read_cells(engine.table("user_cells"))
+    shown = shown_groups(judged.groups, usage, settings.unreported_groups, cells)
     shown = memory.named(shown, judged, usage, entities)
     run.done("tests", start, len(tested))
     run.steps(put_step(name, table) for name, table in shown_tables(shown, usage).items())

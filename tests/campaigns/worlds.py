@@ -13,13 +13,27 @@ import pyarrow as pa
 
 from stillwatch.accounts.profiles import account_steps
 from stillwatch.campaigns.candidates import Candidate, CandidateSettings
+from stillwatch.campaigns.cells import read_cells
 from stillwatch.campaigns.co_occurrence import AttributeModels
 from stillwatch.campaigns.judge import Rates, judge
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.results import BUSY_STEP, FLAGGED_STEP, campaign_names, result_tables
 from stillwatch.campaigns.selection import JudgedGroup
-from stillwatch.campaigns.shown import ShownGroup, shown_groups, shown_steps, shown_tables
-from stillwatch.campaigns.steps import candidate_tables, find_candidates, put_step, sample_steps, usage_steps
+from stillwatch.campaigns.shown import (
+    ShownGroup,
+    shown_groups,
+    shown_steps,
+    shown_tables,
+    user_cells_steps,
+)
+from stillwatch.campaigns.steps import (
+    CANDIDATE_TABLES,
+    candidate_tables,
+    find_candidates,
+    put_step,
+    sample_steps,
+    usage_steps,
+)
 from stillwatch.engines.duckdb import DuckdbEngine
 from stillwatch.engines.run import Run
 from stillwatch.exchange.tables import ACCOUNTS, EXCHANGES
@@ -42,7 +56,7 @@ SIGNATURES = pa.schema(
         ("n_tokens", pa.int32()),
     ]
 )
-FAMILIES = pa.schema([("skeleton", pa.uint64()), ("template_id", pa.string())])
+FAMILIES = pa.schema([("skeleton", pa.uint64()), ("template_id", pa.string()), ("signature", pa.binary())])
 LABELS = pa.schema(
     [("exchange_id", pa.string()), ("capability", pa.string()), *((form, pa.float32()) for form in FORMS)]
 )
@@ -286,14 +300,16 @@ def judged(tables: dict[str, pa.Table], folder: Path, cap: int = 60_000) -> Outc
         engine.put(name, table)
     for steps in (link_steps(), signal_steps(), account_steps(), usage_steps()):
         run.steps(steps)
-    names = ("template_usage", "entity_totals", "communities")
-    usage, found = find_candidates({name: engine.table(name) for name in names}, CandidateSettings())
+    usage, found = find_candidates(
+        {name: engine.table(name) for name in CANDIDATE_TABLES}, CandidateSettings()
+    )
     _put(run, candidate_tables(usage, found, cap))
     run.steps(sample_steps())
     attributes = Attributes.from_table(engine.table("account_attributes"))
     models = AttributeModels(attributes, fit_models(attributes))
     groups = judge(usage, found, engine.table("candidate_sample"), models, Rates(0.01, 0.05, 0.02))
-    shown = shown_groups(groups, usage, 60)
+    run.steps(user_cells_steps(groups, usage))
+    shown = shown_groups(groups, usage, 60, read_cells(engine.table("user_cells")))
     _put(run, shown_tables(shown, usage))
     run.steps(shown_steps())
     run.steps([put_step("campaign_names", campaign_names(shown)), FLAGGED_STEP, BUSY_STEP])

@@ -1,9 +1,13 @@
-"""How sure we are of each account of a group, and what part of the account belongs to it.
+"""How sure we are of each account of a group.
 
 Each family's test also gives a likelihood ratio per account (dealt against innocent). They are joined as naive
 Bayes on prior odds from how often the account used the group's templates. An account that only strays into them (a
 researcher who uses the same public template) differs in how often it does, in its loyalty to one template, in its
-rhythm, or in being tied to nobody.
+rhythm, in its settings (`dealt_mix.py`), or in being tied to nobody.
+
+A declared organisation is coordinated in the open. That it does the same work in the same templates, smoothly and
+without repeats, is what its declaration explains; it is a member only where it shares a payment instrument, an
+address or the like with the other members.
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -21,6 +25,10 @@ LOW_SHARE, LOW_RATIO = 0.1, -8.0
 STRAY_GOES_ON = 1 / 3
 """How likely a stray user of a template, seen n times, is seen once more (most try a prompt once or twice)."""
 _PRIOR_RANGE = (-5.0, 3.5)
+WHOLE = 0.9
+"""Part of an account's exchanges from which the account does nothing else."""
+SELDOM_WHOLE = 0.02
+"""How often an innocent account that uses a template does nothing else, at the least."""
 
 
 def member_probabilities(prior: FloatArray, ratios: Mapping[str, FloatArray]) -> FloatArray:
@@ -67,6 +75,35 @@ def share_ratios(uses: FloatArray, totals: FloatArray) -> FloatArray:
     place = int(np.searchsorted(np.cumsum(uses[order]), LOW_SHARE * uses.sum()))
     least = share[order[min(place, len(order) - 1)]] / 4
     return np.asarray(np.clip(2.0 * np.log(share / least), LOW_RATIO, 0.0))
+
+
+def declared_ratios(
+    declared: NDArray[np.bool_], entities: Sequence[str], tied: Mapping[str, Set[str]]
+) -> FloatArray:
+    """Declared organisations are cleared unless they share a tied value with the other members.
+
+    Args:
+        declared: shape (n_entities,); whether the entity is a declared organisation.
+        entities: their names.
+        tied: kind of attribute that ties the group -> entities that share a value with another.
+    """
+    holders: set[str] = set().union(*tied.values()) if tied else set()
+    untied = np.array([entity not in holders for entity in entities], dtype=bool)
+    return np.asarray(np.where(declared & untied, LEAST, 0.0))
+
+
+def whole_ratios(uses: FloatArray, totals: FloatArray, weight: FloatArray) -> FloatArray:
+    """Whether an account does nothing but use the templates, as most members do and few others.
+
+    Args:
+        uses: exchanges of each account in the group's templates.
+        totals: all exchanges of each account.
+        weight: probability of each to be a member by other evidence; of those that are none, 0.
+    """
+    whole = uses >= WHOLE * totals
+    among = float((weight * whole).sum() + 0.5) / float(weight.sum() + 1.0)
+    yes, no = np.log(among / SELDOM_WHOLE), np.log((1 - among) / (1 - SELDOM_WHOLE))
+    return np.asarray(np.where(whole, yes, no), dtype=np.float64)
 
 
 def tie_ratios(entities: Sequence[str], tied: Mapping[str, Set[str]]) -> FloatArray:

@@ -8,36 +8,70 @@ from itertools import count
 import numpy as np
 import pyarrow as pa
 
-from stillwatch.campaigns.membership import member_probabilities, share_ratios, tie_ratios, use_odds
+from stillwatch.campaigns.belonging import belonging_steps
+from stillwatch.campaigns.cells import KEYS, Cells, cells_step
+from stillwatch.campaigns.members import entity_probabilities
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import Joined, JudgedGroup, campaigns, distinct
-from stillwatch.campaigns.steps import matches_step
+from stillwatch.campaigns.steps import matches_step, put_step
 from stillwatch.engines.step import SqlStep, Step
 
 MEMBER_THRESHOLD = 0.8
 
-_EXCHANGES = """
-WITH once AS (
-    SELECT m.exchange_id AS exchange_id, MIN(m.candidate) AS candidate, MIN(m.template_id) AS template_id
+LIKELY = 0.5
+"""Least probability of an exchange that is flagged."""
+
+# An exchange of a campaign goes to the one that it most probably belongs to; what is left of the others' templates
+# goes to the first of the groups that are no campaigns.
+_EXCHANGES = f"""
+WITH keyed AS (
+    SELECT s.exchange_id AS exchange_id, s.account_id AS account_id, {KEYS} FROM signals AS s
+), likely AS (
+    SELECT k.exchange_id AS exchange_id, p.candidate AS candidate, p.probability AS probability,
+        ROW_NUMBER() OVER (PARTITION BY k.exchange_id ORDER BY p.probability DESC, p.candidate) AS place
+    FROM keyed AS k JOIN cell_probabilities AS p ON p.account_id = k.account_id
+        AND p.prompt_template = k.prompt_template AND p.system_template = k.system_template
+        AND p.settings = k.settings
+    WHERE p.probability >= {LIKELY}
+), flagged AS (
+    SELECT l.candidate AS candidate, l.exchange_id AS exchange_id, MIN(m.template_id) AS template_id,
+        MIN(l.probability) AS probability
+    FROM likely AS l LEFT JOIN shown_matches AS m ON m.exchange_id = l.exchange_id AND m.candidate = l.candidate
+    WHERE l.place = 1
+    GROUP BY l.candidate, l.exchange_id
+), rest AS (
+    SELECT MIN(m.candidate) AS candidate, m.exchange_id AS exchange_id, MIN(m.template_id) AS template_id,
+        MIN(e.probability) AS probability
     FROM shown_matches AS m
-    JOIN signals AS x ON x.exchange_id = m.exchange_id
-    JOIN shown_members AS e ON e.candidate = m.candidate AND e.entity = x.entity
+    JOIN signals AS s ON s.exchange_id = m.exchange_id
+    JOIN shown_members AS e ON e.candidate = m.candidate AND e.entity = s.entity
+    LEFT JOIN flagged AS f ON f.exchange_id = m.exchange_id
+    LEFT JOIN campaign_numbers AS n ON n.candidate = m.candidate
+    WHERE f.exchange_id IS NULL AND n.candidate IS NULL
     GROUP BY m.exchange_id
+), once AS (
+    SELECT candidate, exchange_id, template_id, probability FROM flagged
+    UNION ALL SELECT candidate, exchange_id, template_id, probability FROM rest
 )
 SELECT o.candidate AS candidate, o.template_id AS template_id, s.exchange_id AS exchange_id,
     s.account_id AS account_id, s.entity AS entity, s.ts AS ts, s.model AS model, s.capability AS capability,
     s.elicitation AS elicitation, s.rubric AS rubric, s.rewriting AS rewriting, s.answer_format AS answer_format,
-    s.prompt_template AS prompt_template, e.probability AS probability
-FROM once AS o
-JOIN signals AS s ON s.exchange_id = o.exchange_id
-JOIN shown_members AS e ON e.candidate = o.candidate AND e.entity = s.entity
+    s.prompt_template AS prompt_template, o.probability AS probability
+FROM once AS o JOIN signals AS s ON s.exchange_id = o.exchange_id
 """
 
 _ACCOUNTS = """
-SELECT x.candidate AS candidate, x.account_id AS account_id, MAX(x.probability) AS probability,
-    COUNT(*) AS n_exchanges, COUNT(*) * 1.0 / MAX(p.n_exchanges) AS share
-FROM shown_exchanges AS x JOIN account_profiles AS p ON p.account_id = x.account_id
-GROUP BY x.candidate, x.account_id
+WITH counted AS (
+    SELECT x.candidate AS candidate, x.account_id AS account_id, x.entity AS entity, COUNT(*) AS n_exchanges
+    FROM shown_exchanges AS x GROUP BY x.candidate, x.account_id, x.entity
+)
+SELECT c.candidate AS candidate, c.account_id AS account_id, e.probability AS probability,
+    c.n_exchanges AS n_exchanges, COALESCE(b.share, c.n_exchanges * 1.0 / p.n_exchanges) AS share,
+    b.share_low AS share_low, b.share_high AS share_high
+FROM counted AS c
+JOIN account_profiles AS p ON p.account_id = c.account_id
+JOIN shown_members AS e ON e.candidate = c.candidate AND e.entity = c.entity
+LEFT JOIN account_shares AS b ON b.candidate = c.candidate AND b.account_id = c.account_id
 """
 
 _SPANS = """
@@ -70,7 +104,7 @@ WITH counted AS (
         AVG(CASE WHEN rewriting >= 0.5 THEN 1.0 WHEN rewriting < 0.5 THEN 0.0 END) AS rewriting,
         AVG(CASE WHEN answer_format >= 0.5 THEN 1.0 WHEN answer_format < 0.5 THEN 0.0 END) AS answer_format,
         MIN(exchange_id) AS example_exchange_id
-    FROM shown_exchanges GROUP BY candidate, template_id
+    FROM shown_exchanges WHERE template_id IS NOT NULL GROUP BY candidate, template_id
 ), mix AS (
     SELECT candidate, template_id, capability,
         ROW_NUMBER() OVER (PARTITION BY candidate, template_id ORDER BY COUNT(*) DESC, capability) AS place
@@ -123,22 +157,36 @@ class ShownGroup:
         }
 
 
-def shown_groups(judged: Sequence[JudgedGroup], usage: Usage, most_unreported: int) -> list[ShownGroup]:
-    """Campaigns first, then the tested groups that are none, largest first."""
+def shown_groups(
+    judged: Sequence[JudgedGroup], usage: Usage, most_unreported: int, cells: Cells | None = None
+) -> list[ShownGroup]:
+    """Campaigns first, then the tested groups that are none, largest first.
+
+    Args:
+        judged: tested groups.
+        usage: who used which template.
+        most_unreported: most groups shown that are no campaigns.
+        cells: of all users of the reported groups' templates (`user_cells`); without them members are told less well.
+    """
     groups = distinct(judged)
     reported = [group for group in groups if group.reported]
     joined = sorted(campaigns(reported), key=lambda one: -sum(part.n_exchanges for part in one.cores))
     others = sorted((group for group in groups if not group.reported), key=lambda group: -group.n_exchanges)
     taken: set[str] = set()
-    shown = [_shown("c", one, usage, taken) for one in joined]
-    return shown + [_shown("g", Joined([group], []), usage, taken) for group in others[:most_unreported]]
+    shown = [_shown("c", one, usage, taken, cells) for one in joined]
+    rest = [_shown("g", Joined([group], []), usage, taken, None) for group in others[:most_unreported]]
+    return shown + rest
 
 
-def _shown(prefix: str, joined: Joined, usage: Usage, taken: set[str]) -> ShownGroup:
+def _shown(prefix: str, joined: Joined, usage: Usage, taken: set[str], cells: Cells | None) -> ShownGroup:
     ordered = tuple(sorted(joined.cores, key=lambda part: (-part.n_exchanges, part.index)))
     group_id = next(name for name in _names(prefix, ordered[0], usage) if name not in taken)
     taken.add(group_id)
-    probabilities = _probabilities(ordered, usage)
+    probabilities = entity_probabilities(ordered, usage, cells)
+    if prefix != "c":
+        # Newcomers join campaigns only.
+        tested = {name for part in ordered for name in usage.entities[part.tests.candidate.entities].tolist()}
+        probabilities = {name: p for name, p in probabilities.items() if name in tested}
     return ShownGroup(group_id, ordered, tuple(joined.extensions), prefix == "c", probabilities)
 
 
@@ -151,7 +199,13 @@ def _names(prefix: str, main: JudgedGroup, usage: Usage) -> Iterator[str]:
 
 
 def shown_tables(shown: Sequence[ShownGroup], usage: Usage) -> dict[str, pa.Table]:
-    """`shown_templates` (candidate, template_id) and `shown_members` (candidate, entity, probability)."""
+    """The tables that `shown_steps` starts from.
+
+    Returns:
+        shown_templates and campaign_templates (candidate, template_id), shown_members and campaign_members
+        (candidate, entity, probability), of all shown groups and of those that are campaigns; campaign_numbers
+        (candidate).
+    """
     templates: list[tuple[int, str]] = []
     members: list[tuple[int, str, float]] = []
     for number, group in enumerate(shown):
@@ -159,53 +213,56 @@ def shown_tables(shown: Sequence[ShownGroup], usage: Usage) -> dict[str, pa.Tabl
         used = sorted({template for part in parts for template in part.tests.candidate.templates})
         templates += [(number, str(usage.templates[template])) for template in used]
         members += [(number, entity, probability) for entity, probability in sorted(group.members.items())]
+    campaigns_only = {number for number, group in enumerate(shown) if group.reported}
     return {
-        "shown_templates": pa.table(
-            {
-                "candidate": pa.array([row[0] for row in templates], pa.int64()),
-                "template_id": pa.array([row[1] for row in templates], pa.string()),
-            }
-        ),
-        "shown_members": pa.table(
-            {
-                "candidate": pa.array([row[0] for row in members], pa.int64()),
-                "entity": pa.array([row[1] for row in members], pa.string()),
-                "probability": pa.array([row[2] for row in members], pa.float64()),
-            }
-        ),
+        "shown_templates": _template_table(templates),
+        "campaign_templates": _template_table([row for row in templates if row[0] in campaigns_only]),
+        "shown_members": _member_table(members),
+        "campaign_members": _member_table([row for row in members if row[0] in campaigns_only]),
+        "campaign_numbers": pa.table({"candidate": pa.array(sorted(campaigns_only), pa.int64())}),
     }
 
 
+def _template_table(rows: Sequence[tuple[int, str]]) -> pa.Table:
+    return pa.table(
+        {
+            "candidate": pa.array([row[0] for row in rows], pa.int64()),
+            "template_id": pa.array([row[1] for row in rows], pa.string()),
+        }
+    )
+
+
+def _member_table(rows: Sequence[tuple[int, str, float]]) -> pa.Table:
+    return pa.table(
+        {
+            "candidate": pa.array([row[0] for row in rows], pa.int64()),
+            "entity": pa.array([row[1] for row in rows], pa.string()),
+            "probability": pa.array([row[2] for row in rows], pa.float64()),
+        }
+    )
+
+
+def user_cells_steps(judged: Sequence[JudgedGroup], usage: Usage) -> list[Step]:
+    """Steps to `user_cells`: what the users of the reported groups' templates did (for `shown_groups`)."""
+    used = sorted({t for group in judged if group.reported for t in group.tests.candidate.templates})
+    names = pa.table({"template_id": pa.array([str(usage.templates[t]) for t in used], pa.string())})
+    return [put_step("reported_templates", names), cells_step("user_cells", "reported_templates")]
+
+
 def shown_steps() -> list[Step]:
-    """Steps from `shown_templates` and `shown_members` to what the shown groups did."""
+    """Steps from `shown_tables` to what the shown groups did."""
     exchanges = ("shown_exchanges",)
+    read = ("shown_matches", "signals", "shown_members", "cell_probabilities", "campaign_numbers")
     return [
         matches_step("shown_matches", "shown_templates"),
-        SqlStep("shown_exchanges", ("shown_matches", "signals", "shown_members"), _EXCHANGES),
-        SqlStep("shown_accounts", ("shown_exchanges", "account_profiles"), _ACCOUNTS),
+        *belonging_steps(),
+        SqlStep("shown_exchanges", read, _EXCHANGES),
+        SqlStep(
+            "shown_accounts", (*exchanges, "account_profiles", "shown_members", "account_shares"), _ACCOUNTS
+        ),
         SqlStep("shown_spans", exchanges, _SPANS),
         SqlStep("shown_models", exchanges, _MODELS),
         SqlStep("shown_capabilities", exchanges, _CAPABILITIES),
         SqlStep("shown_hours", exchanges, _HOURS),
         SqlStep("shown_template_use", ("shown_exchanges", "signals"), _TEMPLATES),
     ]
-
-
-def _probabilities(parts: Sequence[JudgedGroup], usage: Usage) -> dict[str, float]:
-    best: dict[str, float] = {}
-    for part in parts:
-        entities = usage.entities[part.tests.candidate.entities].tolist()
-        for entity, probability in zip(entities, _part_probabilities(part, usage), strict=True):
-            best[entity] = max(best.get(entity, 0.0), float(probability))
-    return best
-
-
-def _part_probabilities(part: JudgedGroup, usage: Usage) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    candidate = part.tests.candidate
-    uses = np.asarray(usage.both[:, list(candidate.templates)].sum(axis=1), dtype=np.float64).ravel()
-    ratios = {family: verdict.log_ratios for family, verdict in part.tests.verdicts.items()}
-    ratios["ties"] = tie_ratios(usage.entities[candidate.entities].tolist(), part.tests.tied)
-    own = np.maximum(uses[candidate.entities], 1.0)
-    ratios["share"] = share_ratios(own, usage.totals.sum(axis=1)[candidate.entities])
-    prior = use_odds(own, int((uses == 1).sum()))
-    return member_probabilities(prior, ratios)

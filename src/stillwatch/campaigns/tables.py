@@ -46,6 +46,8 @@ MEMBERS = TableSchema(
         Column("probability", pa.float64(), False, "that the account belongs to the campaign"),
         Column("n_exchanges", pa.int64(), False, "its exchanges that belong to the campaign"),
         Column("share", pa.float64(), False, "part of the account's exchanges that belong to the campaign"),
+        Column("share_low", pa.float64(), True, "lower end of the exact 95 % interval of share"),
+        Column("share_high", pa.float64(), True, "its upper end"),
     ),
 )
 

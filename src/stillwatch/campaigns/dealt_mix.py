@@ -1,0 +1,74 @@
+"""Does an account mix templates and settings as the pool does, or keep to its own?
+
+What should move: a dispatcher deals requests of every template, with every limit of the answer, over all accounts; a
+customer who uses one of the templates keeps to one or two of them and to one program's settings. Null model: an
+account's labels are Dirichlet-multinomial around what all users of the templates do, with a precision of `OWN`
+(each keeps to its own). Alternative: the same around what the *other* members do, with the precision that suits the
+members. Source: Dirichlet-multinomial (Polya) likelihoods, Minka 2000, Estimating a Dirichlet distribution.
+
+Works badly: for pools in which each account keeps to settings of its own (then the ratio is near 0), and for accounts
+of one or two exchanges. Evaded by: copying the settings of one customer per account, which costs nothing but
+discipline, so it clears strays and convicts nobody alone.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from stillwatch.campaigns.dirichlet_multinomial import log_likelihoods
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+OWN = np.array([0.5, 2.0])
+POOLED = np.array([1.0, 4.0, 16.0, 64.0, 256.0, np.inf])
+OUTLIER = 10.0
+"""How much one account may say, in nats, about the precision that suits the members."""
+SMOOTHING = 0.5
+
+
+def mix_ratios(entity: IntArray, label: IntArray, n: FloatArray, weight: FloatArray) -> FloatArray:
+    """Natural logarithm of the likelihood ratio, pool against own, of each entity, shape (n_entities,).
+
+    Args:
+        entity: shape (n_cells,); index 0..n_entities-1.
+        label: shape (n_cells,); 0..n_labels-1 (a pair of templates, or settings); a cell once per entity and label.
+        n: shape (n_cells,); exchanges.
+        weight: shape (n_entities,); how sure we are by other evidence that the entity is a member, in [0, 1].
+    """
+    n_entities, n_labels = len(weight), int(label.max(initial=0)) + 1
+    if len(n) == 0 or n_labels < 2:
+        return np.zeros(n_entities)
+    base = _everybody(entity, label, n, n_entities, n_labels)
+    others = _others(entity, label, n, weight, base)
+    pooled = log_likelihoods(entity, n, others, np.tile(POOLED, (n_entities, 1)))
+    pooled = pooled[:, _suits(pooled, weight)]
+    own = log_likelihoods(entity, n, base[label], np.tile(OWN, (n_entities, 1)))
+    return np.asarray(pooled - (logsumexp(own, axis=1) - np.log(len(OWN))))
+
+
+def _everybody(
+    entity: IntArray, label: IntArray, n: FloatArray, n_entities: int, n_labels: int
+) -> FloatArray:
+    """Labels of the users, each user counted alike, so that the busiest do not set the scale."""
+    totals = np.bincount(entity, weights=n, minlength=n_entities)
+    shares = np.bincount(label, weights=n / totals[entity], minlength=n_labels)
+    return np.asarray((shares + SMOOTHING) / (shares + SMOOTHING).sum())
+
+
+def _others(
+    entity: IntArray, label: IntArray, n: FloatArray, weight: FloatArray, base: FloatArray
+) -> FloatArray:
+    """For every cell the share of its label among the other members."""
+    weighted = weight[entity] * n
+    by_label = np.bincount(label, weights=weighted, minlength=len(base))
+    own_total = np.bincount(entity, weights=weighted, minlength=len(weight))
+    rest = np.maximum(by_label[label] - weighted, 0.0) + SMOOTHING * base[label]
+    return np.asarray(rest / (by_label.sum() - own_total[entity] + SMOOTHING))
+
+
+def _suits(log_likelihood: FloatArray, weight: FloatArray) -> int:
+    """Index of the precision that suits the members; an outlier is no reason to call the pool loose."""
+    best = log_likelihood.max(axis=1, keepdims=True)
+    loss = np.maximum(log_likelihood - best, -OUTLIER)
+    return int((weight[:, None] * loss).sum(axis=0).argmax())
