@@ -10,10 +10,20 @@ what is there. The tests run once for each world; only what they may say is swit
 
 import argparse
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from stillwatch.cli.console import output, progress
-from stillwatch.lab.ablation import FAMILIES, Effect, alone, left_out, read_tested
+from stillwatch.lab.ablation import (
+    FAMILIES,
+    TIES,
+    Effect,
+    TestedWorld,
+    alone,
+    left_out,
+    read_tested,
+    unexplained,
+)
 from stillwatch.lab.scoring.rates import Rate
 from stillwatch.lab.simulate import simulate
 from stillwatch.lab.suites.readme import ABLATION, write_block
@@ -43,21 +53,32 @@ def main(wanted: list[str] | None = None, out: Path = OUT, page: Path = PAGE) ->
             for n, world in enumerate(worlds):
                 report(f"scanning {world}", n, len(worlds))
                 folders.append(scanned(world, given.seed, given.scale, out))
-        effects: dict[str, tuple[list[Effect], list[Effect]]] = {}
+        effects: dict[str, list[tuple[Effect | None, Effect]]] = {}
         for n, folder in enumerate(folders):
             report(f"testing {folder.name}", n, len(folders))
             tested = read_tested(folder / "out" / "steps", folder / "world" / "labels.parquet", settings)
-            effects.setdefault(ALL, ([], []))[1].append(left_out(tested, ()))
-            for family in FAMILIES:
-                by_itself, without = effects.setdefault(family, ([], []))
-                by_itself.append(alone(tested, family))
-                without.append(left_out(tested, (family,)))
-    text = table([(name, Effect.add(w), Effect.add(a) if a else None) for name, (a, w) in effects.items()])
+            for name, pair in both(tested):
+                effects.setdefault(name, []).append(pair)
+    text = table([(name, *_added(pairs)) for name, pairs in effects.items()])
     names = ", ".join(f"`{folder.name}`" for folder in folders)
-    words = f"Simulations: {names}. Campaigns are matched by their member accounts.\n\n{text}"
+    words = f"Simulations: {names}. Campaigns are matched by their member accounts; intervals are exact, at 95 %.\n\n{text}"
     output.print(words, markup=False, highlight=False, soft_wrap=True)
     if not given.dry:
         write_block(page, ABLATION.block(words), ABLATION)
+
+
+def both(tested: TestedWorld) -> Iterator[tuple[str, tuple[Effect | None, Effect]]]:
+    """Name of a row, and what it finds alone and when left out."""
+    yield ALL, (None, left_out(tested, ()))
+    for family in FAMILIES:
+        yield family, (alone(tested, family), left_out(tested, (family,)))
+    yield "every shared attribute", (None, left_out(tested, TIES))
+    yield "innocent explanations", (None, unexplained(tested))
+
+
+def _added(pairs: list[tuple[Effect | None, Effect]]) -> tuple[Effect, Effect | None]:
+    by_itself = [effect for effect, _ in pairs if effect is not None]
+    return Effect.add(effect for _, effect in pairs), Effect.add(by_itself) if by_itself else None
 
 
 def scanned(world: str, seed: int, scale: str, out: Path) -> Path:

@@ -19,14 +19,14 @@ from stillwatch.campaigns.candidates import CandidateSettings
 from stillwatch.campaigns.co_occurrence import AttributeModels
 from stillwatch.campaigns.evalues import false_discovery_levels
 from stillwatch.campaigns.explanations import explain
-from stillwatch.campaigns.families import FAMILIES, rungs
+from stillwatch.campaigns.families import FAMILIES, TIES, rungs
 from stillwatch.campaigns.group import GroupTests
 from stillwatch.campaigns.judge import Rates, judge
 from stillwatch.campaigns.ladder import Standing, standings
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.shown import shown_groups
-from stillwatch.campaigns.steps import find_candidates
+from stillwatch.campaigns.steps import CANDIDATE_TABLES, find_candidates
 from stillwatch.campaigns.tables import Rung
 from stillwatch.lab.score import match
 from stillwatch.lab.scoring.rates import Rate
@@ -98,7 +98,7 @@ def read_tested(steps: Path, labels: Path, settings: ScanSettings) -> TestedWorl
     def table(name: str) -> pa.Table:
         return pq.read_table(steps / f"{name}.parquet")
 
-    tables = {name: table(name) for name in ("template_usage", "entity_totals", "communities")}
+    tables = {name: table(name) for name in CANDIDATE_TABLES}
     usage, found = find_candidates(tables, CandidateSettings(minimum_entities=settings.minimum_accounts))
     attributes = Attributes.from_table(table("account_attributes"))
     models = AttributeModels(attributes, fit_models(attributes))
@@ -122,6 +122,11 @@ def left_out(world: TestedWorld, families: Collection[str]) -> Effect:
         for group, test, place in zip(world.groups, tests, places, strict=True)
     ]
     return _effect(world, judged)
+
+
+def unexplained(world: TestedWorld) -> Effect:
+    """With every family, and no innocent explanation tried."""
+    return _effect(world, [replace(group, explanations=()) for group in world.groups])
 
 
 def alone(world: TestedWorld, family: str) -> Effect:
@@ -178,4 +183,4 @@ def _effect(world: TestedWorld, judged: Sequence[JudgedGroup]) -> Effect:
     )
 
 
-__all__ = ["FAMILIES", "Effect", "TestedWorld", "alone", "left_out", "read_tested"]
+__all__ = ["FAMILIES", "TIES", "Effect", "TestedWorld", "alone", "left_out", "read_tested", "unexplained"]
