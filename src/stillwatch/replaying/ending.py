@@ -8,6 +8,9 @@ import pyarrow as pa
 
 from stillwatch import __version__
 from stillwatch.accounts.profiles import account_steps
+from stillwatch.campaigns.known import KnownResults
+from stillwatch.campaigns.memory import Memory
+from stillwatch.campaigns.names import known_groups
 from stillwatch.campaigns.shown import ShownGroup, shown_steps, shown_tables
 from stillwatch.campaigns.steps import put_step
 from stillwatch.campaigns.tables import CAMPAIGNS, MEMBERS_OVER_TIME
@@ -56,7 +59,9 @@ def result_tables_of(
     tables["campaigns"] = _with_times(tables["campaigns"], state)
     tables["members"] = _with_joining(tables["members"], state)
     tables["history"] = history_table(state.campaigns.history)
-    return tables
+    known = known_groups(shown, live.table("shown_accounts"), live.table("shown_template_use"))
+    leaders = {name: text.leaders for name, text in state.fields.items()}
+    return tables | Memory(KnownResults()).left(known, leaders)
 
 
 def summary_of(
