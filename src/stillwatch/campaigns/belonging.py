@@ -29,6 +29,7 @@ PROBABILITIES_SCHEMA = pa.schema(
         pa.field("member", pa.float64(), nullable=False),
         pa.field("shared", pa.float64(), nullable=False),
         pa.field("dedicated", pa.float64(), nullable=False),
+        pa.field("dedicated_most", pa.float64(), nullable=False),
         pa.field("probability", pa.float64(), nullable=False),
     ]
 )
@@ -107,6 +108,7 @@ def _rows(
         of_account[account],
         found.shared,
         found.dedicated[account],
+        found.dedicated_most[account],
         found.given_member * of_account[account],
     ]
     arrays = [
@@ -120,13 +122,15 @@ def account_shares(tables: Mapping[str, pa.Table]) -> pa.Table:
     table = tables["cell_probabilities"].sort_by([("candidate", "ascending"), ("account_id", "ascending")])
     candidate = table.column("candidate").to_numpy()
     names = np.asarray(table.column("account_id").to_pylist(), dtype=np.str_)
-    shared, dedicated, n = (table.column(name).to_numpy() for name in ("shared", "dedicated", "n"))
+    shared, least, most, n = (
+        table.column(name).to_numpy() for name in ("shared", "dedicated", "dedicated_most", "n")
+    )
     changes = (candidate[1:] != candidate[:-1]) | (names[1:] != names[:-1])
     bounds = [0, *(np.flatnonzero(changes) + 1).tolist(), len(n)] if len(n) else [0]
     rows = []
     for start, stop in pairwise(bounds):
         own = slice(start, stop)
-        share = account_share(shared[own], n[own], float(dedicated[start]))
+        share = account_share(shared[own], n[own], float(least[start]), float(most[start]))
         rows.append((int(candidate[start]), str(names[start]), share.mean, share.low, share.high))
     return pa.table(
         {name: [row[place] for row in rows] for place, name in enumerate(SHARES_SCHEMA.names)},

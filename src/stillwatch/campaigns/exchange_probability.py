@@ -9,7 +9,8 @@ Two layers, both mixtures fitted by EM (Dempster, Laird & Rubin 1977) on positiv
 2. *Dedicated accounts.* Follow-ups, cover and new wording carry none of the templates. If *all* of an account's other
    exchanges have settings (model, limit of the answer) that the campaign's have, and fall into the campaign's days,
    the account either works for the campaign alone or is lucky. How lucky innocents are is counted on other accounts,
-   how many members are dedicated is fitted over all members. A reseller's customers have models of their own.
+   how many members are dedicated is fitted over all members, and the least number that the data allow decides. A
+   reseller's customers have models of their own.
 
 Works badly: where everybody has the same settings all the time (then the layer of dedicated accounts is silent), or
 where a reseller forces one model and one limit on all its customers for as long as the campaign lasts.
@@ -37,6 +38,9 @@ SEEN = 0.01
 """Least part of the campaign's exchanges that makes settings the campaign's."""
 SLACK_US = 6 * 3_600_000_000
 """How far before and after its known exchanges a campaign may be at work: six hours."""
+WITHIN = 1.92
+"""Drop of the log-likelihood at the ends of a 95 % interval (Wilks 1938)."""
+_LOG_ODDS = (-12.0, 12.0, 241)
 DOUBT = 0.02
 """Prior weight of a pair of templates never seen outside."""
 
@@ -63,14 +67,16 @@ class ExchangeProbabilities:
     Attributes:
         cell: numbers of all cells of member accounts, shape (n,).
         shared: that an exchange of the cell is the campaign's if its account is shared, shape (n,).
-        dedicated: that the account works for the campaign alone, shape (n_accounts,) over `Cells.accounts`; 0 for
-            accounts that are no members.
+        dedicated: that the account works for the campaign alone, at the least; shape (n_accounts,) over
+            `Cells.accounts`, 0 for accounts that are no members.
+        dedicated_most: the same at the most.
         given_member: `shared` and `dedicated` together, shape (n,).
     """
 
     cell: IntArray
     shared: FloatArray
     dedicated: FloatArray
+    dedicated_most: FloatArray
     given_member: FloatArray
 
 
@@ -90,9 +96,9 @@ def exchange_probabilities(
     inside = core[cell]
     shared = np.zeros(len(cell))
     shared[inside] = _shared(traffic, core, member | suspect, cell)[inside]
-    dedicated = _dedicated(traffic, cell, inside, member)
-    alone = dedicated[cells.account[cell]]
-    return ExchangeProbabilities(cell, shared, dedicated, alone + (1 - alone) * shared)
+    least, most = _dedicated(traffic, cell, inside, member)
+    alone = least[cells.account[cell]]
+    return ExchangeProbabilities(cell, shared, least, most, alone + (1 - alone) * shared)
 
 
 def _shared(traffic: Traffic, core: BoolArray, suspect: BoolArray, cell: IntArray) -> FloatArray:
@@ -132,7 +138,9 @@ def _elsewhere(traffic: Traffic, core: BoolArray, suspect: BoolArray, pairs: Int
     return np.asarray((counts[pairs] + DOUBT) / (rest + 1.0))
 
 
-def _dedicated(traffic: Traffic, cell: IntArray, inside: BoolArray, member: BoolArray) -> FloatArray:
+def _dedicated(
+    traffic: Traffic, cell: IntArray, inside: BoolArray, member: BoolArray
+) -> tuple[FloatArray, FloatArray]:
     cells = traffic.cells
     settings, start, end = _conduct(cells, cell[inside])
     rest = cell[~inside]
@@ -146,11 +154,19 @@ def _dedicated(traffic: Traffic, cell: IntArray, inside: BoolArray, member: Bool
     ratio = log_alone - log_lucky
     # Accounts without other exchanges say nothing of the question and are no matter of it either.
     asked = member & (like + odd > 0)
-    part = 0.5
-    for _ in range(ROUNDS):
-        alone = expit(ratio[asked] + np.log(part) - np.log1p(-part))
-        part = float(np.clip((alone.sum() + 0.5) / (len(alone) + 2.0), 1e-6, 1 - 1e-6))
-    return np.where(asked, expit(ratio + np.log(part) - np.log1p(-part)), 0.0)
+    least, most = (np.where(asked, expit(ratio + part), 0.0) for part in _part_bounds(ratio[asked]))
+    return least, most
+
+
+def _part_bounds(ratio: FloatArray) -> tuple[float, float]:
+    """Bounds (log odds) of the part of members that are dedicated: where the likelihood is within `WITHIN` of its top.
+
+    The smaller one decides what is flagged: where settings tell nothing, nobody is dedicated.
+    """
+    odds = np.linspace(*_LOG_ODDS)
+    likelihood = np.logaddexp(ratio[:, None] - np.logaddexp(0, -odds), -np.logaddexp(0, odds)).sum(axis=0)
+    near = odds[likelihood >= likelihood.max() - WITHIN]
+    return float(near[0]), float(near[-1])
 
 
 def _by_account(account: IntArray, n: FloatArray, n_accounts: int) -> FloatArray:

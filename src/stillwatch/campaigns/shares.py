@@ -25,7 +25,7 @@ class Share:
     """Part of an account's exchanges that belong to a campaign.
 
     Attributes:
-        mean: expected part.
+        mean: expected part, within the interval.
         low, high: exact 95 % interval.
     """
 
@@ -34,24 +34,29 @@ class Share:
     high: float
 
 
-def account_share(probability: FloatArray, n: FloatArray, dedicated: float) -> Share:
+def account_share(
+    probability: FloatArray, n: FloatArray, dedicated: float, dedicated_most: float | None = None
+) -> Share:
     """Share of one account.
 
     Args:
         probability: shape (n_cells,); that an exchange of the cell is the campaign's if the account is shared.
         n: shape (n_cells,); exchanges of each cell, at least one.
         dedicated: probability that the account works for the campaign alone.
+        dedicated_most: the most that it may be, for the upper end; None for `dedicated`.
     """
     total = float(n.sum())
     certain = probability > 1 - SURE
     uncertain = ~certain & (probability > SURE)
     least = int(n[certain].sum())
     law = count_law(np.repeat(probability[uncertain], n[uncertain].astype(np.int64)))
-    below = np.cumsum(law) * (1 - dedicated)
-    low = _quantile(below, TAIL, least, total)
-    high = _quantile(below, 1 - TAIL, least, total)
+    below = np.cumsum(law)
+    most = dedicated if dedicated_most is None else max(dedicated, dedicated_most)
+    low = _quantile(below * (1 - dedicated), TAIL, least, total) / total
+    high = _quantile(below * (1 - most), 1 - TAIL, least, total) / total
     mean = dedicated + (1 - dedicated) * float((probability * n).sum()) / total
-    return Share(mean, low / total, high / total)
+    # A mixture's mean may lie outside its central interval; what is almost certain is told as certain.
+    return Share(min(max(mean, low), high), low, high)
 
 
 def _quantile(below: FloatArray, level: float, least: int, total: float) -> float:
