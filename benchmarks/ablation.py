@@ -61,7 +61,10 @@ def main(wanted: list[str] | None = None, out: Path = OUT, page: Path = PAGE) ->
                 effects.setdefault(name, []).append(pair)
     text = table([(name, *_added(pairs)) for name, pairs in effects.items()])
     names = ", ".join(f"`{folder.name}`" for folder in folders)
-    words = f"Simulations: {names}. Campaigns are matched by their member accounts; intervals are exact, at 95 %.\n\n{text}"
+    told = (
+        f"Simulations: {names}. Campaigns are matched by their member accounts; intervals are exact, at 95 %."
+    )
+    words = f"{told}\n\n{text}"
     output.print(words, markup=False, highlight=False, soft_wrap=True)
     if not given.dry:
         write_block(page, ABLATION.block(words), ABLATION)

@@ -41,22 +41,24 @@ BEGIN, END = SHORT.begin, SHORT.end
 
 def readme_block(quality: Mapping[str, Any]) -> str:
     """What the README shows: the targets, all worlds, and a line for each."""
-    return SHORT.block(f"{targets_text(quality)}\n{to_summary(quality)}")
+    return SHORT.block(f"{targets_text(quality)}{to_summary(quality)}")
 
 
 def page_block(quality: Mapping[str, Any]) -> str:
     """The same of the page that has room for everything."""
-    return SHORT.block(f"{targets_text(quality)}\n{to_markdown(quality)}")
+    return SHORT.block(f"{targets_text(quality)}{to_markdown(quality)}")
 
 
 def full_block(quality: Mapping[str, Any]) -> str:
     """What the page shows of the long bench: what was run, and the targets."""
-    return FULL.block(f"{what_was_run(quality)}\n{targets_text(quality)}")
+    return FULL.block(f"{what_was_run(quality)}\n{targets_text(quality).rstrip()}\n")
 
 
 def targets_text(quality: Mapping[str, Any]) -> str:
-    """The table of targets under its title."""
-    return f"Where it must arrive, and where it is\n\n{targets_to_markdown(quality['targets'])}"
+    """The table of targets under its title, and an empty line; nothing of a file that was written before targets."""
+    if "targets" not in quality:
+        return ""
+    return f"Where it must arrive, and where it is\n\n{targets_to_markdown(quality['targets'])}\n"
 
 
 def what_was_run(quality: Mapping[str, Any]) -> str:
