@@ -5,6 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stillwatch.campaigns.alternation import _cases, _permutation_log_e, alternation_test, words
 from tests.campaigns.innocents import INNOCENTS, world
@@ -135,14 +137,13 @@ def test_a_permutation_e_value_has_mean_one_at_most():
     assert _permutation_log_e(np.full(10, 0.3)) == 0.0
 
 
-def test_cases_against_their_definition():
-    rng = np.random.default_rng(1)
-    turns = rng.integers(0, 5, 120)
+@given(st.lists(st.integers(0, 4), max_size=60))
+def test_cases_against_their_definition(drawn):
+    turns = np.array(drawn, dtype=np.int64)
     single = turns[np.diff(turns, prepend=-1) != 0]
     expected = np.zeros((5, 2))
     for account in range(5):
-        places = np.flatnonzero(single == account)
-        for begin, end in pairwise(places):
+        for begin, end in pairwise(np.flatnonzero(single == account)):
             for other in set(range(5)) - {account}:
                 theirs = np.flatnonzero(single == other)
                 if (theirs < begin).any() and (theirs > end).any():

@@ -4,7 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from stillwatch.campaigns.births import NEVER, Lives, births_after_bans_test, words
+from stillwatch.campaigns.births import Lives, births_after_bans_test, words
 from stillwatch.campaigns.sample import DAY_US, HOUR_US
 from tests.campaigns.lab_worlds import labelled, simulated, with_entities
 
@@ -20,7 +20,7 @@ def lives_of(dataset, folder):
 
 
 def everyone(lives):
-    return np.sort(lives.banned[lives.banned != NEVER])
+    return lives.everyone_banned
 
 
 @pytest.mark.parametrize("infrastructure", ["dirty", "clean"])

@@ -4,9 +4,10 @@ What should move: a hydra replaces what it loses, so new accounts of the group a
 the group's accounts was banned, and not in the hours before. Null model: the operator bans at hours of its own, as
 it bans everybody else, and whenever the group's accounts were opened, no ban knows of it. Each wave of bans (bans
 within an hour of each other) is one observation: given its calendar day, the operator's clock (half this group's own
-bans, half everybody's) and ALL births of the group, it is asked whether the ban stands where births follow. An office that opens
-twenty accounts in a morning is then only the background against which one ban falls, and births in cohorts, which
-links judge as `shared_birth`, cannot count twice: this e-value holds given the births, so both may be multiplied.
+bans, half everybody's) and ALL births of the group, it is asked whether the ban stands where births follow. An
+office that opens twenty accounts in a morning is then only the background against which one ban falls, and births
+in cohorts, which links judge as `shared_birth`, cannot count twice: this e-value holds given the births, so both may
+be multiplied.
 
 Evidence: betting on "a share of the bans is answered within some hours" (method of mixtures over the share and the
 hours; Waudby-Smith & Ramdas 2024, JRSS B 86, 1; the kernel is that of a Hawkes process with bans as parents).
@@ -19,6 +20,7 @@ idle accounts (aged ones are the dearest) or the pool's throughput after each wa
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -46,7 +48,7 @@ class Lives:
     """Births and bans of all accounts.
 
     Attributes:
-        entity: shape (n,), name of the entity behind each account.
+        entity: shape (n,), names of the accounts, each once.
         born: shape (n,), microseconds since 1970; `NEVER` where unknown.
         banned: shape (n,), microseconds since 1970; `NEVER` while active.
     """
@@ -73,8 +75,17 @@ class Lives:
 
     def of(self, entities: Iterable[str]) -> tuple[Ints, Ints]:
         """Births and bans (each sorted, known ones only) of the named entities."""
-        inside = np.isin(self.entity, np.asarray(list(entities), dtype=np.str_))
-        return _known(self.born[inside]), _known(self.banned[inside])
+        places = [self._places[name] for name in set(entities) if name in self._places]
+        return _known(self.born[places]), _known(self.banned[places])
+
+    @cached_property
+    def everyone_banned(self) -> Ints:
+        """Bans of all accounts, sorted."""
+        return _known(self.banned)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.entity.tolist())}
 
 
 @dataclass(frozen=True)

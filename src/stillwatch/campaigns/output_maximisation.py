@@ -20,6 +20,7 @@ template at the price of these requests, or by planted follow-ups at theirs.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -112,9 +113,17 @@ class TemplateScores:
 
     def without(self, templates: Collection[str]) -> Floats:
         """One score for each hand that has none of these templates."""
-        taken = np.isin(self.hand, self.hand[self._among(templates)])
-        rows = [np.flatnonzero(self.hand == hand) for hand in np.unique(self.hand[~taken])]
-        return np.array([_quantile(self.scores[row], self.exchanges[row], 0.5) for row in rows], np.float64)
+        names, scores = self._hands
+        return scores[~np.isin(names, self.hand[self._among(templates)])]
+
+    @cached_property
+    def _hands(self) -> tuple[NDArray[np.int64], Floats]:
+        """Each hand and its score: that of the template of its middle exchange."""
+        order = np.argsort(self.hand, kind="stable")
+        names, begin = np.unique(self.hand[order], return_index=True)
+        parts = [part for part in np.split(order, begin[1:]) if len(part)]
+        middle = [_quantile(self.scores[part], self.exchanges[part], 0.5) for part in parts]
+        return names, np.array(middle, dtype=np.float64)
 
     def _among(self, templates: Collection[str]) -> NDArray[np.bool_]:
         return np.isin(self.templates, np.asarray(list(templates), dtype=np.str_))
