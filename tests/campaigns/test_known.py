@@ -28,7 +28,7 @@ from stillwatch.campaigns.labelled import FOUND_BENIGN, Labelled, labelled, with
 from stillwatch.campaigns.ladder import CLIMB, Standing, standings
 from stillwatch.campaigns.memory import remember
 from stillwatch.campaigns.names import keep_names, known_groups
-from stillwatch.campaigns.prior import DECADES, labels, likeness, normalised, prior_weights
+from stillwatch.campaigns.prior import DECADES, labels, likeness, normalised, weight_scores
 from stillwatch.campaigns.tables import QUALITY, Rung
 from stillwatch.exchange.errors import StillwatchError
 from stillwatch.signals.templates import FAMILIES_SCHEMA, families
@@ -215,8 +215,7 @@ def test_others_who_use_a_benign_product_s_template_are_not_excused(weeks, known
     found = labels(
         [AnalystVerdict(Opinion.BENIGN, "g_product", None)], elsewhere, second.usage, entity_of(second)
     )
-    alike = likeness(found, second.usage, [one.tests.candidate for one in second.judged])
-    assert prior_weights(found, alike) == pytest.approx(np.ones(len(second.judged)))
+    assert score_of(found, second) == pytest.approx(np.zeros(len(second.judged)))
 
 
 def test_unsure_and_strangers_change_nothing(weeks, known):
@@ -250,23 +249,30 @@ def a_rung_away(second: Outcome, decades: list[float]):
 
 @pytest.fixture(scope="module")
 def everything(weeks, known):
-    """(What can be judged, opinion) -> (label, its likeness to every tested group)."""
+    """(What can be judged, opinion) -> its score for every tested group."""
     _, second = weeks
     about = [(name, None) for name in known] + [
         (None, account) for account in sorted(entity_of(second))[::40]
     ]
     verdicts = [AnalystVerdict(opinion, *one) for one in about for opinion in Opinion]
     found = labels(verdicts, known, second.usage, entity_of(second))
-    alike = likeness(found, second.usage, [group.tests.candidate for group in second.judged])
-    keys = [((one.group_id, one.account_id), one.opinion) for one in verdicts]
-    return dict(zip(keys, zip(found, alike, strict=True), strict=True))
+    return {
+        ((one.group_id, one.account_id), one.opinion): score_of([label], second)
+        for one, label in zip(verdicts, found, strict=True)
+    }
+
+
+def score_of(found, outcome: Outcome):
+    """Sum of the labels' likeness to every tested group."""
+    candidates = [group.tests.candidate for group in outcome.judged]
+    alike = likeness([label for label in found if label.templates is not None], outcome.usage, candidates)
+    return weight_scores(found, alike, outcome.usage, candidates)
 
 
 def ladder_under(table, everything, tests):
     """Standings under a table {what is judged: opinion}."""
-    rows = [everything[key] for key in table.items()]
-    alike = np.array([share for _, share in rows]).reshape(-1, len(tests))
-    return standings(tests, RATES.fdr, RATES.shape_error, prior_weights([label for label, _ in rows], alike))
+    weights = normalised(sum(everything[key] for key in table.items()))
+    return standings(tests, RATES.fdr, RATES.shape_error, weights)
 
 
 @settings(max_examples=150)
@@ -350,7 +356,8 @@ def test_accounts_weigh_by_their_share_of_the_group(weeks, known):
     account = str(second.usage.entities[candidate.entities[0]])
     found = labels([AnalystVerdict(Opinion.BENIGN, None, account)], known, second.usage, entity_of(second))
     used = second.usage.discovery[candidate.entities][:, list(candidate.templates)]
-    assert likeness(found, second.usage, [candidate]) == pytest.approx(used[[0]].sum() / used.sum())
+    (score,) = weight_scores(found, likeness([], second.usage, [candidate]), second.usage, [candidate])
+    assert score == pytest.approx(-used[[0]].sum() / used.sum())
 
 
 # Calibration

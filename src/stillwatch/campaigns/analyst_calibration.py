@@ -153,8 +153,7 @@ def _benign_groups(judged: Labelled) -> Count:
     over = of = 0
     stated = 0.0
     for label, shares in zip(judged.labels, judged.alike, strict=True):
-        found_benign = label.verdict.opinion is Opinion.BENIGN and label.templates is not None
-        if not found_benign or not len(shares) or shares.max() < MOSTLY:
+        if label.verdict.opinion is not Opinion.BENIGN or not len(shares) or shares.max() < MOSTLY:
             continue
         alike = [(share, judged.groups[place].n_exchanges, -place) for place, share in enumerate(shares)]
         place = -max(alike)[2]

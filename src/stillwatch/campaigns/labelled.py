@@ -12,7 +12,7 @@ from stillwatch.campaigns.explanations import Explanation, explain
 from stillwatch.campaigns.group import GroupTests
 from stillwatch.campaigns.judge import Rates
 from stillwatch.campaigns.ladder import CLIMB, Standing, standings
-from stillwatch.campaigns.prior import DECADES, SIGNS, FloatArray, Label, likeness, prior_weights
+from stillwatch.campaigns.prior import DECADES, SIGNS, FloatArray, Label, likeness, normalised, weight_scores
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.shown import ShownGroup
@@ -31,14 +31,16 @@ class Labelled:
     Attributes:
         groups: with standings and explanations under the verdicts.
         without: the standings that the same groups have without verdicts.
-        labels: all labels of the run.
+        labels: those on groups.
         alike: shape (len(labels), len(groups)), how far each group is what each label is about.
+        accounts: labels on single accounts.
     """
 
     groups: tuple[JudgedGroup, ...]
     without: tuple[Standing, ...]
     labels: tuple[Label, ...]
     alike: FloatArray
+    accounts: tuple[Label, ...] = ()
 
     def words(self, group: JudgedGroup) -> str:
         """How verdicts moved a group's threshold; empty where they hardly did."""
@@ -72,13 +74,17 @@ def labelled(judged: Sequence[JudgedGroup], found: Sequence[Label], usage: Usage
         rates: error rates.
     """
     tests = [group.tests for group in judged]
-    alike = likeness(found, usage, [test.candidate for test in tests])
-    places = standings(tests, rates.fdr, rates.shape_error, prior_weights(found, alike))
+    candidates = [test.candidate for test in tests]
+    of_groups = tuple(label for label in found if label.templates is not None)
+    alike = likeness(of_groups, usage, candidates)
+    weights = normalised(weight_scores(found, alike, usage, candidates))
+    places = standings(tests, rates.fdr, rates.shape_error, weights)
     groups = tuple(
-        replace(group, standing=place, explanations=_explanations(group, place, _about(found, shares)))
+        replace(group, standing=place, explanations=_explanations(group, place, _about(of_groups, shares)))
         for group, place, shares in zip(judged, places, alike.T, strict=True)
     )
-    return Labelled(groups, tuple(group.standing for group in judged), tuple(found), alike)
+    of_accounts = tuple(label for label in found if label.templates is None)
+    return Labelled(groups, tuple(group.standing for group in judged), of_groups, alike, of_accounts)
 
 
 def with_words(groups: pa.Table, shown: Sequence[ShownGroup], judged: Labelled) -> pa.Table:
@@ -97,33 +103,38 @@ def climb_log_e(test: GroupTests) -> float:
     return min(test.rung_log_e[rung] for rung in CLIMB)
 
 
-def with_account_verdicts(group: ShownGroup, found: Sequence[Label], usage: Usage) -> ShownGroup:
-    """A group in which the odds of single accounts are moved by the verdicts on them, within the same bound."""
-    odds = {str(entity): 1.0 for entity in group.probabilities}
-    for label in found:
-        named = label.verdict.group_id in (None, group.group_id) and label.verdict.account_id is not None
-        factor = 10.0 ** (SIGNS[label.verdict.opinion] * DECADES)
-        for entity in usage.entities[label.entities].tolist() if named else []:
-            if entity in odds:
-                odds[entity] *= factor
+def with_account_verdicts(group: ShownGroup, accounts: Sequence[Label], usage: Usage) -> ShownGroup:
+    """A group in which the odds of single accounts are moved by the verdicts on them, within the same bound.
+
+    Args:
+        group: under the name by which it is known.
+        accounts: labels on accounts, of this group or on the account by itself.
+        usage: names of the entities.
+    """
+    decades: dict[str, float] = {}
+    for label in accounts:
+        if label.verdict.group_id in (None, group.group_id):
+            for entity in usage.entities[label.entities].tolist():
+                decades[entity] = decades.get(entity, 0.0) + DECADES * SIGNS[label.verdict.opinion]
     moved = {
-        entity: probability if odds[entity] == 1.0 else _times(probability, odds[entity])
+        entity: _moved(probability, float(np.clip(decades[entity], -DECADES, DECADES)))
         for entity, probability in group.probabilities.items()
+        if decades.get(entity)
     }
-    return replace(group, probabilities=moved)
+    return replace(group, probabilities={**group.probabilities, **moved}) if moved else group
 
 
-def _times(probability: float, odds: float) -> float:
-    bounded = float(np.clip(odds, 10.0**-DECADES, 10.0**DECADES))
-    return probability * bounded / (probability * bounded + 1.0 - probability)
+def _moved(probability: float, decades: float) -> float:
+    odds: float = 10.0**decades
+    return probability * odds / (probability * odds + 1.0 - probability)
 
 
 def _about(found: Sequence[Label], shares: FloatArray) -> list[Label]:
-    """Labels that are about a group, the most alike first; verdicts on single accounts are about no group."""
+    """Labels that are about a group, the most alike first."""
     near = [
         (-share, label.verdict.row, place)
         for place, (label, share) in enumerate(zip(found, shares, strict=True))
-        if share >= MOSTLY and label.templates is not None
+        if share >= MOSTLY
     ]
     return [found[place] for *_, place in sorted(near)]
 

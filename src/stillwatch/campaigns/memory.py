@@ -59,7 +59,7 @@ class Memory:
         if not self.known.groups and not self.verdicts:
             return list(shown)
         named = keep_names(shown, usage, self.known.groups, entity_of(entities))
-        return [with_account_verdicts(group, judged.labels, usage) for group in named]
+        return [with_account_verdicts(group, judged.accounts, usage) for group in named]
 
     def left(self, groups: Sequence[KnownGroup], families: Mapping[str, pa.Table]) -> dict[str, pa.Table]:
         """The known tables of this run's results.
@@ -84,7 +84,9 @@ class Memory:
         if not self.verdicts:
             return {}
         found = analyst_calibration(judged, self.verdicts, self.known.groups, fdr)
-        without = [label.verdict.row for label in judged.labels if not len(label.entities)]
+        without = sorted(
+            label.verdict.row for label in (*judged.labels, *judged.accounts) if not len(label.entities)
+        )
         return {
             "analyst_verdicts": {**(self.origin or {}), "rows_without_traffic": without},
             "analyst_calibration": found.as_dict(),

@@ -65,8 +65,11 @@ def labels(
         entity_of: account -> entity; accounts that are missing made no exchange.
     """
 
+    entity_at = {str(name): place for place, name in enumerate(usage.entities.tolist())}
+    template_at = {str(name): place for place, name in enumerate(usage.templates.tolist())}
+
     def meant(accounts: Iterable[str]) -> NDArray[np.int64]:
-        return _places(usage.entities, {entity_of[name] for name in accounts if name in entity_of})
+        return _places(entity_at, {entity_of[name] for name in accounts if name in entity_of})
 
     found = []
     for verdict in verdicts:
@@ -74,28 +77,60 @@ def labels(
             found.append(Label(verdict, meant([verdict.account_id]), None))
         else:
             group = groups[str(verdict.group_id)]
-            found.append(
-                Label(verdict, meant(group.accounts), _places(usage.templates, set(group.templates)))
-            )
+            found.append(Label(verdict, meant(group.accounts), _places(template_at, group.templates.keys())))
     return found
 
 
-def _places(names: NDArray[np.str_], wanted: Set[str]) -> NDArray[np.int64]:
-    return np.flatnonzero(np.isin(names, np.array(sorted(wanted), dtype=np.str_)))
+def _places(at: Mapping[str, int], wanted: Set[str]) -> NDArray[np.int64]:
+    return np.array(sorted(at[name] for name in wanted if name in at), dtype=np.int64)
+
+
+def weight_scores(
+    found: Sequence[Label], alike: FloatArray, usage: Usage, candidates: Sequence[Candidate]
+) -> FloatArray:
+    """What `normalised` makes weights of: each label's likeness to a candidate, positive where confirmed, added up.
+
+    Args:
+        found: all labels.
+        alike: shape (labels on groups, n_candidates), their `likeness`.
+        usage: who uses what.
+        candidates: what is tested.
+    """
+    signs = np.array([SIGNS[label.verdict.opinion] for label in found if label.templates is not None])
+    scores = signs @ alike if len(signs) else np.zeros(len(candidates))
+    leaning = np.zeros(len(usage.entities))
+    for label in found:
+        if label.templates is None:
+            leaning[label.entities] += SIGNS[label.verdict.opinion]
+    if leaning.any():
+        leaning = np.clip(leaning, -1.0, 1.0)
+        scores = scores + np.array([_leaning(leaning, usage, candidate) for candidate in candidates])
+    return np.asarray(scores, dtype=np.float64)
+
+
+def _leaning(leaning: FloatArray, usage: Usage, candidate: Candidate) -> float:
+    """Average of the accounts' labels, each exchange of the candidate counted once."""
+    used = csr_array(usage.discovery[candidate.entities][:, list(candidate.templates)])
+    volume = np.asarray(used.sum(axis=1), dtype=np.float64).ravel()
+    return float(leaning[candidate.entities] @ volume / max(float(volume.sum()), 1.0))
 
 
 def likeness(found: Sequence[Label], usage: Usage, candidates: Sequence[Candidate]) -> FloatArray:
-    """How far each candidate is what each label is about: the share of its discovery exchanges.
+    """How far each candidate is the group that each label is about: the share of its discovery exchanges.
 
     What is confirmed is known again by its accounts or by its templates, of which one may have been replaced. What is
     benign is known by both at once: others who use a benign product's template have not been looked at.
+
+    Args:
+        found: labels on groups.
+        usage: who uses what.
+        candidates: what is tested.
 
     Returns:
         shape (len(found), len(candidates)), from 0 to 1.
     """
     entities = _membership([label.entities for label in found], len(usage.entities))
     templates = _membership([label.templates for label in found], len(usage.templates))
-    of_group = np.array([label.templates is not None for label in found], dtype=np.bool_)
     benign = np.array([label.verdict.opinion is Opinion.BENIGN for label in found], dtype=np.bool_)
     result = np.zeros((len(found), len(candidates)))
     for column, candidate in enumerate(candidates):
@@ -108,8 +143,7 @@ def likeness(found: Sequence[Label], usage: Usage, candidates: Sequence[Candidat
         by_entity = np.asarray(inside.sum(axis=1)).ravel()
         by_template = np.asarray(named @ np.asarray(used.sum(axis=0)).ravel())
         both = np.asarray(inside.multiply(named).sum(axis=1)).ravel()
-        of_groups = np.where(benign, both, np.maximum(by_entity, by_template))
-        result[:, column] = np.where(of_group, of_groups, by_entity) / total
+        result[:, column] = np.where(benign, both, np.maximum(by_entity, by_template)) / total
     return result
 
 
@@ -121,18 +155,7 @@ def _membership(places: Sequence[NDArray[np.int64] | None], n: int) -> csr_array
     return csr_array((np.ones(len(rows)), at), shape=(len(columns), n))
 
 
-def prior_weights(found: Sequence[Label], alike: FloatArray) -> FloatArray:
-    """Weights of the candidates for e-BH; shape (n_candidates,), average 1.
-
-    Args:
-        found: the labels.
-        alike: shape (len(found), n_candidates), their `likeness`.
-    """
-    signs = np.array([SIGNS[label.verdict.opinion] for label in found])
-    return normalised(signs @ alike)
-
-
 def normalised(scores: FloatArray) -> FloatArray:
-    """Weights from sums of labels' likeness (positive for confirmed); average 1."""
+    """Weights for e-BH from `weight_scores`: same shape, average 1."""
     raw = 10.0 ** (DECADES * np.clip(scores, -1.0, 1.0))
     return np.asarray(raw / raw.mean(), dtype=np.float64) if len(raw) else raw
