@@ -122,10 +122,6 @@ def test_a_campaign_called_benign_is_reported_and_warned_of(parts, renamed, seco
     )
 
 
-def test_without_what_is_known_the_campaign_has_another_name(parts, tmp_path):
-    assert the_campaign(scan(tmp_path / "out", parts[1])) != TRUTH
-
-
 def test_known_results_are_only_read(parts, first, renamed, second):
     before = bytes_below(renamed)
     refused = run("scan", parts[1], "--out", renamed, "--known", renamed)
