@@ -1,11 +1,14 @@
 """`replay`: a dataset in event time, slice by slice, with state on disk: when would each verdict have been given?"""
 
+import json
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pyarrow.parquet as pq
 
 from stillwatch.campaigns.candidates import CandidateSettings
 from stillwatch.campaigns.judge import Rates
@@ -125,16 +128,12 @@ def _begin(request: ReplayRequest, out: Path, identity: Identity) -> ReplayOutco
         check_identity(kept, identity)
         if not (out / SUMMARY).exists():
             return None
-        (out / STATE).exists() and shutil.rmtree(out / STATE, ignore_errors=True)
+        shutil.rmtree(out / STATE, ignore_errors=True)
     return finished_outcome(out)
 
 
 def finished_outcome(out: Path) -> ReplayOutcome:
     """What stands in a finished folder."""
-    import json
-
-    import pyarrow.parquet as pq
-
     summary = json.loads((out / SUMMARY).read_text("utf-8"))
     page = out / "report.html"
     if not page.exists():

@@ -1,14 +1,16 @@
 """Error control over time: e-processes of groups that are looked at again and again, and weighted e-BH over them.
 
 *A hypothesis* is a group that keeps its identity while its data grow. Its null: at every look the group then tested
-is innocent. *A look* k = 1, 2, ... gives an e-value e_k, valid for the null by itself; the looks share data, so they
-depend on each other in ways nobody knows. Its e-process is the running sum
+is innocent. *A look* at place k = 1, 2, ... of a schedule that is fixed by the amount of data (`look_place`: k grows
+by one where the exchanges grow by a quarter) gives an e-value e_k, valid for the null by itself; the looks share
+data, so they depend on each other in ways nobody knows. The e-process is the running sum
 
     S(t) = sum over looks k up to t of w_k e_k,    w_k = 1 / (k (k + 1)),    sum of all w_k = 1.
 
-Whatever the dependence, the mean of the sum over *all* looks is at most sum w_k = 1. S never falls, so S(t) at any
-time, chosen in any way, is at most that sum: an e-value at any stopping time. A running maximum of e-values has no
-such bound, and is not used.
+Whatever the dependence, the mean of the sum over *all* places is at most sum w_k = 1. S never falls, so S(t) at any
+time, chosen in any way, is at most that sum: an e-value at any stopping time. Places may be left out for any reason,
+hopeless results of earlier looks included (`patience`): what is left out only lowers the sum. A running maximum of
+e-values has no such bound, and is not used.
 
 *Hypotheses* are weighed by their order of birth i = 1, 2, ...: gamma_i proportional to (i + 100)^-1.1, with sum 1
 (Xu & Ramdas 2024, "Online multiple testing with e-values", AISTATS: weights fixed before the evidence is seen). At
@@ -24,20 +26,40 @@ reported; whether an innocent explanation fits is judged apart, on the latest da
 Costs: a first look must reach about 1 / (alpha gamma_1) = 10^5 at alpha = 0.01; later looks pay log10(k (k + 1)) more.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import zeta
 
-from stillwatch.campaigns.evalues import false_discovery_levels
+from stillwatch.campaigns.evalues import LN10, false_discovery_levels
 from stillwatch.campaigns.ladder import CLIMB, Assessed, Procedure
 from stillwatch.campaigns.tables import Rung
 
 FloatArray = NDArray[np.float64]
 
+GROWTH = 1.25
+"""Growth of a group's exchanges from one place of the schedule to the next."""
+HOPELESS = (-2.0, -10.0)
+"""Decimal logarithms of e-values below which a group is looked at less often."""
 BORN_BEFORE, DECAY = 100, 1.1
 """gamma_i is proportional to (i + BORN_BEFORE)^-DECAY."""
+
+
+def look_place(n: float, n_first: float) -> int:
+    """Place k in the schedule of a look at n exchanges, where the first look was at n_first: 1 there, and one more
+    with each growth by `GROWTH`."""
+    return 1 + max(int(math.floor(math.log(n / n_first) / math.log(GROWTH) + 1e-9)), 0)
+
+
+def patience(log_e: float) -> int:
+    """Places to the next look, from the e-value (natural logarithm) of the last: the more hopeless, the more.
+
+    A group whose e-value is far below 1 needs several times its data to change sides; a look costs computing time.
+    """
+    decades = log_e / LN10
+    return 1 if decades > HOPELESS[0] else 3 if decades > HOPELESS[1] else 6
 
 
 def log_look_weights(looks: NDArray[np.int64]) -> FloatArray:
@@ -57,7 +79,7 @@ class EProcesses:
     """The e-processes of all hypotheses, in order of birth.
 
     Attributes:
-        looks: shape (n,); looks so far.
+        looks: shape (n,); place of the last look in the schedule, 0 before the first.
         log_sums: shape (n, m); natural logarithms of the sums, a column for each of m claims (the rungs); -inf
             before the first look.
     """
@@ -80,16 +102,22 @@ class EProcesses:
             np.concatenate([self.looks, np.zeros(n, np.int64)]), np.concatenate([self.log_sums, sums])
         )
 
-    def looked(self, which: NDArray[np.int64], log_e: FloatArray) -> "EProcesses":
+    def looked(self, which: NDArray[np.int64], places: NDArray[np.int64], log_e: FloatArray) -> "EProcesses":
         """After a look at some hypotheses.
 
         Args:
             which: shape (k,), indices without repetition.
+            places: shape (k,), place of each look in its schedule, beyond that of the last.
             log_e: shape (k, m); natural logarithms of this look's e-values.
+
+        Raises:
+            ValueError: a place was taken before; its e-value would count twice.
         """
+        if (places <= self.looks[which]).any():
+            raise ValueError("a look stands at a place beyond that of the last")
         looks, sums = self.looks.copy(), self.log_sums.copy()
-        looks[which] += 1
-        sums[which] = np.logaddexp(sums[which], log_e + log_look_weights(looks[which])[:, None])
+        looks[which] = places
+        sums[which] = np.logaddexp(sums[which], log_e + log_look_weights(places)[:, None])
         return EProcesses(looks, sums)
 
     def levels(self, claim: int) -> FloatArray:

@@ -125,7 +125,7 @@ class MemoryEngine:
             return held if columns is None else held.select(list(columns))
         listed = ", ".join(f'"{column}"' for column in columns) if columns is not None else "*"
         with complaints():
-            return self._connection.execute(f'SELECT {listed} FROM "{name}"').to_arrow_table()
+            return self._connection.sql(f'SELECT {listed} FROM "{name}"').to_arrow_table()
 
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table in batches of at most `BATCH_ROWS` rows."""
@@ -137,7 +137,7 @@ class MemoryEngine:
         self._tables.clear()
 
     def _sql(self, step: SqlStep) -> pa.Table:
-        return self._connection.execute(_compiled(step.sql, self.dialect)).to_arrow_table()
+        return self._connection.sql(_compiled(step.sql, self.dialect)).to_arrow_table()
 
     def _kernel(self, step: KernelStep) -> pa.Table:
         made = [step.kernel(batch) for batch in self.batches(step.input, step.columns)]

@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from stillwatch.campaigns.candidates import Candidate, CandidateSettings
+from stillwatch.campaigns.online import look_place
 from stillwatch.campaigns.repetition import Usage, log_e_repetitive
 
 SAME = 0.5
 """Least Jaccard index of the templates of one hypothesis at two looks."""
-GROWTH = 1.25
-"""Growth of a group's exchanges from one look to the next."""
 FIRST_LOOK = 30
 """Exchanges of a group at its first look: fewer cannot convince, and each look makes the next ones dearer."""
 
@@ -33,15 +32,21 @@ class Hypothesis:
         templates: names of its templates, sorted.
         entities: names of its entities, sorted.
         discovered_by: templates or links.
-        n_exchanges: exchanges at the last look.
+        n_first: exchanges at the first look.
+        next_place: first place of the schedule at which it is looked at again (`online.look_place`).
         last_day: number of the day on which it was found last.
     """
 
     templates: tuple[str, ...]
     entities: tuple[str, ...]
     discovered_by: str
-    n_exchanges: float
+    n_first: float
+    next_place: int
     last_day: int
+
+    def place(self, n_exchanges: float) -> int:
+        """Place of a look at so many exchanges."""
+        return look_place(max(n_exchanges, self.n_first), self.n_first)
 
 
 def volumes(usage: Usage, found: Sequence[Candidate]) -> NDArray[np.float64]:
@@ -89,13 +94,14 @@ def identify(
     return result
 
 
-def looked_at(usage: Usage, candidate: Candidate, n_exchanges: float, day: int) -> Hypothesis:
+def looked_at(usage: Usage, candidate: Candidate, day: int, n_first: float, next_place: int) -> Hypothesis:
     """The hypothesis after a look at it."""
     return Hypothesis(
         tuple(sorted(usage.templates[list(candidate.templates)].tolist())),
         tuple(sorted(usage.entities[candidate.entities].tolist())),
         candidate.discovered_by,
-        n_exchanges,
+        n_first,
+        next_place,
         day,
     )
 
@@ -109,7 +115,7 @@ def is_due(n_exchanges: float, hypothesis: Hypothesis | None) -> bool:
     """Whether a group has enough new data for a look."""
     if hypothesis is None:
         return n_exchanges >= FIRST_LOOK
-    return n_exchanges >= GROWTH * hypothesis.n_exchanges
+    return hypothesis.place(n_exchanges) >= hypothesis.next_place
 
 
 def followed(usage: Usage, hypothesis: Hypothesis, settings: CandidateSettings) -> Candidate | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +12,12 @@ from stillwatch.campaigns.candidates import Candidate, CandidateSettings, candid
 from stillwatch.campaigns.explanations import explain
 from stillwatch.campaigns.judge import Rates, judge
 from stillwatch.campaigns.ladder import CLIMB, climb, standings
-from stillwatch.campaigns.online import over_time
+from stillwatch.campaigns.online import look_place, over_time, patience
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.steps import _communities as community_members
 from stillwatch.campaigns.steps import candidate_tables, sample_steps
+from stillwatch.campaigns.tables import Rung
 from stillwatch.engines.memory import MemoryEngine
 from stillwatch.replaying.hypotheses import (
     followed,
@@ -31,6 +33,14 @@ GAINED, GAINED_LEAST = 1.25, 20
 """Candidates are found anew in a slice in which a shared template's exchanges grew so much since the last time."""
 
 Told = Callable[[int, int], None]
+
+
+class Which(Enum):
+    """Which groups are tested in a slice."""
+
+    DUE = "those with enough new data"
+    REPORTED = "those, and what is reported"
+    ALL = "every group"
 
 
 @dataclass
@@ -70,24 +80,24 @@ class Looks:
     live_days: int
     told: Told = lambda done, total: None
 
-    def look(self, state: State, outcomes: Outcomes, day: int, *, everything: bool) -> bool:
+    def look(self, state: State, outcomes: Outcomes, day: int, which: Which) -> bool:
         """Find candidates where enough is new, test those that are due, and judge all live groups.
 
         Args:
             state: changed in place.
             outcomes: changed in place.
             day: number of the day.
-            everything: test all live groups anew.
+            which: groups that are tested whether or not they are due.
 
         Returns:
             Whether anything was tested.
         """
-        if not everything and not self._gained(state, outcomes):
+        if which is Which.DUE and not self._gained(state, outcomes):
             return False
         usage = state.usage.usage()
         outcomes.usage, outcomes.template_volumes = usage, state.usage.template_volumes()[0]
         found = candidates(usage, self._communities(state, usage), self.settings)
-        return self._tested(state, outcomes, usage, found, day, everything)
+        return self._tested(state, outcomes, found, day, which)
 
     def _gained(self, state: State, outcomes: Outcomes) -> bool:
         volume, users = state.usage.template_volumes()
@@ -101,25 +111,22 @@ class Looks:
         return community_members(state.attributes.communities(self.scratch), usage)
 
     def _tested(
-        self,
-        state: State,
-        outcomes: Outcomes,
-        usage: Usage,
-        found: list[Candidate],
-        day: int,
-        everything: bool,
+        self, state: State, outcomes: Outcomes, found: list[Candidate], day: int, which: Which
     ) -> bool:
-        known = state.hypotheses
+        usage, known = _usage(outcomes), state.hypotheses
         live = [number for number, one in enumerate(known) if one.last_day >= day - self.live_days]
         places = identify(usage, found, known, live)
-        if everything:
-            again = self._unnamed(state, places, usage)
+        reported = self._reported(state)
+        if which is not Which.DUE:
+            again = self._unnamed(state, reported - set(places), usage)
             found, places = [*found, *(c for _, c in again)], [*places, *(p for p, _ in again)]
         size = volumes(usage, found)
         chosen: list[int] = []
         for at, place in enumerate(places):
             due = is_due(size[at], known[place] if place is not None else None)
-            if due or (everything and place is not None):
+            # What is reported is followed on its latest data; a new day knows no outcome of the day before.
+            wanted = place in reported and place not in outcomes.groups
+            if due or wanted or (which is Which.ALL and place is not None):
                 chosen.append(at)
             if place is not None:
                 known[place] = seen(known[place], day)
@@ -131,14 +138,19 @@ class Looks:
         self._stand(state, outcomes, usage)
         return True
 
-    def _unnamed(self, state: State, places: list[int | None], usage: Usage) -> list[tuple[int, Candidate]]:
-        """Reported groups that discovery does not name any more."""
-        level = state.processes.levels(len(CLIMB) - 1)
-        reported = set(np.flatnonzero(level <= self.rates.fdr).tolist()) - set(places)
-        found = [
-            (number, followed(usage, state.hypotheses[number], self.settings)) for number in sorted(reported)
-        ]
-        return [(number, candidate) for number, candidate in found if candidate is not None]
+    def _reported(self, state: State) -> set[int | None]:
+        """Hypotheses whose evidence reaches one task pool, innocently explained or not."""
+        level = state.processes.levels(CLIMB.index(Rung.ONE_TASK_POOL))
+        return set(np.flatnonzero(level <= self.rates.fdr).tolist())
+
+    def _unnamed(self, state: State, numbers: set[int | None], usage: Usage) -> list[tuple[int, Candidate]]:
+        """Candidates for reported groups that discovery does not name any more."""
+        rows = []
+        for number in sorted(number for number in numbers if number is not None):
+            candidate = followed(usage, state.hypotheses[number], self.settings)
+            if candidate is not None:
+                rows.append((number, candidate))
+        return rows
 
     def _judge(self, state: State, usage: Usage, found: list[Candidate]) -> list[JudgedGroup]:
         for name, table in candidate_tables(usage, found, self.cap).items():
@@ -170,6 +182,11 @@ class Looks:
             )
 
 
+def _usage(outcomes: Outcomes) -> Usage:
+    assert outcomes.usage is not None
+    return outcomes.usage
+
+
 def _drop(outcomes: Outcomes, found: set[int]) -> None:
     """Let go of groups that are not found any more, unless their verdict stands."""
     outcomes.groups = {
@@ -185,27 +202,31 @@ def _take(
     day: int,
 ) -> None:
     """Births, looks, and the latest outcome of each tested group."""
-    born = [group for place, group in tested if place is None]
-    state.processes = state.processes.born(len(born))
-    looked: list[tuple[int, JudgedGroup]] = []
-    next_number = len(state.hypotheses)
-    for place, group in tested:
+    state.processes = state.processes.born(sum(place is None for place, _ in tested))
+    reached = {rung: climb([group.tests for _, group in tested], rung) for rung in CLIMB} if tested else {}
+    log_e = np.column_stack(list(reached.values())) if tested else np.zeros((0, len(CLIMB)))
+    rows, numbers, places = [], [], []
+    for row, (known, group) in enumerate(tested):
         n = group.n_exchanges
-        if place is None:
-            number, due = next_number, True
-            next_number += 1
-            state.hypotheses.append(looked_at(usage, group.tests.candidate, n, day))
-        else:
-            number, due = place, is_due(n, state.hypotheses[place])
-            if due:
-                state.hypotheses[place] = looked_at(usage, group.tests.candidate, n, day)
-        outcomes.groups[number] = group
-        if due:
-            looked.append((number, group))
-    if looked:
-        log_e = np.column_stack([climb([group.tests for _, group in looked], rung) for rung in CLIMB])
-        which = np.array([number for number, _ in looked], dtype=np.int64)
-        state.processes = state.processes.looked(which, log_e)
+        first = state.hypotheses[known].n_first if known is not None else n
+        place = look_place(max(n, first), first)
+        if known is None or place >= state.hypotheses[known].next_place:
+            # The highest claim decides whether more data could help.
+            following = place + patience(float(log_e[row, -1]))
+            looked = looked_at(usage, group.tests.candidate, day, first, following)
+            if known is None:
+                state.hypotheses.append(looked)
+                known = len(state.hypotheses) - 1
+            state.hypotheses[known] = looked
+            rows.append(row)
+            numbers.append(known)
+            places.append(place)
+        outcomes.groups[known] = group
+    if rows:
+        which, at = np.array(numbers, dtype=np.int64), np.array(places, dtype=np.int64)
+        state.processes = state.processes.looked(which, at, log_e[rows])
+    state.figures["looks"] = state.figures.get("looks", 0) + len(rows)
+    state.figures["tests"] = state.figures.get("tests", 0) + len(tested)
 
 
 def _resized(volume: csr_array, shape: tuple[int, int]) -> csr_array:

@@ -4,12 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 from stillwatch.campaigns.shown import ShownGroup, shown_groups
 from stillwatch.exchange.writer import write_table
 from stillwatch.replaying.intake import Intake
-from stillwatch.replaying.looking import Looks, Outcomes
+from stillwatch.replaying.looking import Looks, Outcomes, Which
 from stillwatch.replaying.slices import DAY_US, spans
 from stillwatch.replaying.state import State, history_table, save
 
@@ -72,7 +70,8 @@ class Loop:
             rows = self.intake.take(state, start, end)
             day, is_last = start // DAY_US, number == len(slices)
             if rows or is_last:
-                if self.looks.look(state, outcomes, day, everything=fresh_day or is_last):
+                which = Which.ALL if is_last else Which.REPORTED if fresh_day else Which.DUE
+                if self.looks.look(state, outcomes, day, which):
                     self._follow(state, outcomes, end)
                 fresh_day = False
             self.progress(end, number, len(slices))
