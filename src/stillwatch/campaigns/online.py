@@ -50,7 +50,7 @@ BORN_BEFORE, DECAY = 100, 1.1
 def look_place(n: float, n_first: float) -> int:
     """Place k in the schedule of a look at n exchanges, where the first look was at n_first: 1 there, and one more
     with each growth by `GROWTH`."""
-    return 1 + max(int(math.floor(math.log(n / n_first) / math.log(GROWTH) + 1e-9)), 0)
+    return 1 + max(math.floor(math.log(n / n_first) / math.log(GROWTH) + 1e-9), 0)
 
 
 def patience(log_e: float) -> int:

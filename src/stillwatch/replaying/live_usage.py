@@ -158,25 +158,29 @@ class LiveUsage:
             self._today.add(keys, sums)
 
     def usage(self) -> Usage:
-        """Who uses which template, as the tests of a scan want it."""
+        """Who uses which template, as the tests of a scan want it: entities and templates in order of name."""
         template, entity, half = _parts(self._counts.keys)
-        shape = (len(self.entities), len(self.templates))
+        entities, place = _in_order(self.entities.list)
+        templates, template_place = _in_order(self.templates.list)
+        shape = (len(entities), len(templates))
+        row, column = place[entity], template_place[template]
         n = self._counts.sums[:, 0].astype(np.float64)
 
         def of(which: int) -> csr_array:
             chosen = half == which
-            return csr_array((n[chosen], (entity[chosen], template[chosen])), shape=shape)
+            return csr_array((n[chosen], (row[chosen], column[chosen])), shape=shape)
 
         found = half == 0
-        again = np.bincount(template[found], self._counts.sums[found, 1], minlength=shape[1])
-        asked = np.bincount(template[found], n[found], minlength=shape[1])
+        again = np.bincount(column[found], self._counts.sums[found, 1], minlength=shape[1])
+        asked = np.bincount(column[found], n[found], minlength=shape[1])
+        order = np.argsort(place)
         return Usage(
-            np.array(self.entities.list, dtype=np.str_),
-            np.array(self.templates.list, dtype=np.str_),
+            entities,
+            templates,
             of(0),
             of(1),
-            self._totals.astype(np.float64),
-            self._spans.copy(),
+            self._totals[order].astype(np.float64),
+            self._spans[order],
             again / np.maximum(asked, 1.0),
         )
 
@@ -265,6 +269,15 @@ class LiveUsage:
 def _since(table: pa.Table, day: pa.Scalar) -> pa.Table:
     days = table.column("day").to_numpy()
     return table.filter(pa.array(days >= day.as_py(), pa.bool_())).combine_chunks()
+
+
+def _in_order(names: list[str]) -> tuple[NDArray[np.str_], Ints]:
+    """Names in order, and the place of each."""
+    held = np.array(names, dtype=np.str_)
+    order = np.argsort(held)
+    place = np.empty(len(held), dtype=np.int64)
+    place[order] = np.arange(len(held))
+    return held[order], place
 
 
 def _named(names: Names, numbers: NDArray[np.int64] | NDArray[np.intp]) -> pa.Array:

@@ -6,7 +6,6 @@ from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from stillwatch.campaigns.candidates import Candidate, CandidateSettings, candidates
 from stillwatch.campaigns.explanations import explain
@@ -27,6 +26,7 @@ from stillwatch.replaying.hypotheses import (
     seen,
     volumes,
 )
+from stillwatch.replaying.renumbering import Renumbering
 from stillwatch.replaying.state import State
 
 GAINED, GAINED_LEAST = 1.25, 20
@@ -48,8 +48,8 @@ class Outcomes:
     """What is known of the live groups within a day; a new day starts without.
 
     Attributes:
-        groups: hypothesis -> its latest judged group.
-        usage: who used which template at the last finding.
+        groups: hypothesis -> its latest judged group, in the numbers of `usage`.
+        usage: who used which template when the groups were judged last.
         template_volumes: exchanges of each template at the last finding.
     """
 
@@ -94,10 +94,19 @@ class Looks:
         """
         if which is Which.DUE and not self._gained(state, outcomes):
             return False
-        usage = state.usage.usage()
-        outcomes.usage, outcomes.template_volumes = usage, state.usage.template_volumes()[0]
+        usage = self.refresh(state, outcomes)
+        outcomes.template_volumes = state.usage.template_volumes()[0]
         found = candidates(usage, self._communities(state, usage), self.settings)
         return self._tested(state, outcomes, found, day, which)
+
+    def refresh(self, state: State, outcomes: Outcomes) -> Usage:
+        """Bring the numbers of all groups to the present usage."""
+        usage = state.usage.usage()
+        if outcomes.usage is not None:
+            change = Renumbering.between(outcomes.usage, usage)
+            outcomes.groups = {number: change.of(group) for number, group in outcomes.groups.items()}
+        outcomes.usage = usage
+        return usage
 
     def _gained(self, state: State, outcomes: Outcomes) -> bool:
         volume, users = state.usage.template_volumes()
@@ -135,7 +144,7 @@ class Looks:
             return False
         tested = self._judge(state, usage, [found[at] for at in chosen])
         _take(state, outcomes, usage, [(places[chosen[group.index]], group) for group in tested], day)
-        self._stand(state, outcomes, usage)
+        self._stand(state, outcomes)
         return True
 
     def _reported(self, state: State) -> set[int | None]:
@@ -164,22 +173,16 @@ class Looks:
             self.live.drop(name)
         return tested
 
-    def _stand(self, state: State, outcomes: Outcomes, usage: Usage) -> None:
+    def _stand(self, state: State, outcomes: Outcomes) -> None:
         """Standings and explanations of all live groups on the evidence so far."""
         numbers = sorted(outcomes.groups)
         tests = [outcomes.groups[number].tests for number in numbers]
         procedure = over_time(state.processes, np.array(numbers, dtype=np.int64))
         places = standings(tests, self.rates.fdr, self.rates.shape_error, procedure=procedure)
-        shape = (len(usage.entities), len(usage.templates))
         for number, test, place in zip(numbers, tests, places, strict=True):
             group = outcomes.groups[number]
-            outcomes.groups[number] = replace(
-                group,
-                index=number,
-                standing=place,
-                explanations=tuple(explain(test, place)),
-                volume=_resized(group.volume, shape),
-            )
+            explanations = tuple(explain(test, place))
+            outcomes.groups[number] = replace(group, index=number, standing=place, explanations=explanations)
 
 
 def _usage(outcomes: Outcomes) -> Usage:
@@ -210,28 +213,18 @@ def _take(
         n = group.n_exchanges
         first = state.hypotheses[known].n_first if known is not None else n
         place = look_place(max(n, first), first)
+        number = len(state.hypotheses) if known is None else known
         if known is None or place >= state.hypotheses[known].next_place:
             # The highest claim decides whether more data could help.
             following = place + patience(float(log_e[row, -1]))
             looked = looked_at(usage, group.tests.candidate, day, first, following)
-            if known is None:
-                state.hypotheses.append(looked)
-                known = len(state.hypotheses) - 1
-            state.hypotheses[known] = looked
+            state.hypotheses[number : number + 1] = [looked]
             rows.append(row)
-            numbers.append(known)
+            numbers.append(number)
             places.append(place)
-        outcomes.groups[known] = group
+        outcomes.groups[number] = group
     if rows:
         which, at = np.array(numbers, dtype=np.int64), np.array(places, dtype=np.int64)
         state.processes = state.processes.looked(which, at, log_e[rows])
     state.figures["looks"] = state.figures.get("looks", 0) + len(rows)
     state.figures["tests"] = state.figures.get("tests", 0) + len(tested)
-
-
-def _resized(volume: csr_array, shape: tuple[int, int]) -> csr_array:
-    if volume.shape == shape:
-        return volume
-    larger = volume.copy()
-    larger.resize(shape)
-    return csr_array(larger)

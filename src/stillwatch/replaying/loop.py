@@ -4,7 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from stillwatch.campaigns.shown import ShownGroup, shown_groups
+from stillwatch.campaigns.cells import read_cells
+from stillwatch.campaigns.selection import JudgedGroup
+from stillwatch.campaigns.shown import ShownGroup, shown_groups, user_cells_steps
 from stillwatch.exchange.writer import write_table
 from stillwatch.replaying.intake import Intake
 from stillwatch.replaying.looking import Looks, Outcomes, Which
@@ -71,7 +73,10 @@ class Loop:
             day, is_last = start // DAY_US, number == len(slices)
             if rows or is_last:
                 which = Which.ALL if is_last else Which.REPORTED if fresh_day else Which.DUE
-                if self.looks.look(state, outcomes, day, which):
+                looked = self.looks.look(state, outcomes, day, which)
+                if not looked and _any_reported(outcomes):
+                    self.looks.refresh(state, outcomes)
+                if looked or _any_reported(outcomes):
                     self._follow(state, outcomes, end)
                 fresh_day = False
             self.progress(end, number, len(slices))
@@ -80,22 +85,29 @@ class Loop:
                 state = save(self.checkpoints, state, day, since)
                 self.intake.forget(state, since)
                 outcomes, fresh_day = Outcomes(), True
-        return Ended(state, outcomes, self._shown(state, outcomes, most_unreported))
+        judged = [outcomes.groups[number] for number in sorted(outcomes.groups)]
+        return Ended(state, outcomes, self._groups(outcomes, judged, most_unreported))
 
     def _follow(self, state: State, outcomes: Outcomes, end: int) -> None:
         assert outcomes.usage is not None
         judged = [outcomes.groups[number] for number in sorted(outcomes.groups)]
-        shown = shown_groups([group for group in judged if group.reported], outcomes.usage, 0)
+        shown = self._groups(outcomes, [group for group in judged if group.reported], 0)
         told = len(state.campaigns.history)
         state.campaigns.update(end, shown, judged, outcomes.usage)
         if len(state.campaigns.history) > told:
             self._write_history(state)
 
-    def _shown(self, state: State, outcomes: Outcomes, most_unreported: int) -> list[ShownGroup]:
-        if outcomes.usage is None:
-            return []
-        judged = [outcomes.groups[number] for number in sorted(outcomes.groups)]
-        return shown_groups(judged, outcomes.usage, most_unreported)
+    def _groups(self, outcomes: Outcomes, judged: list[JudgedGroup], most: int) -> list[ShownGroup]:
+        """Groups as a reader is shown them, with the members that they have by now."""
+        assert outcomes.usage is not None
+        engine = self.looks.live
+        for step in user_cells_steps(judged, outcomes.usage):
+            engine.run(step)
+        return shown_groups(judged, outcomes.usage, most, read_cells(engine.table("user_cells")))
 
     def _write_history(self, state: State) -> None:
         write_table(self.history, history_table(state.campaigns.history))
+
+
+def _any_reported(outcomes: Outcomes) -> bool:
+    return any(group.reported for group in outcomes.groups.values())
