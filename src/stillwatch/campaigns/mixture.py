@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
@@ -92,19 +93,41 @@ def _fit(log_likelihood: FloatArray, innocent: NDArray[np.bool_], floor: float) 
     start = max(floor, 0.5)
     weights = np.where(innocent, start / n_innocent, (1 - start) / n_dealt)
     scaled = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))
+    return np.asarray(_em(scaled, innocent, weights, floor))
+
+
+@njit(cache=True, nogil=True)
+def _em(scaled, innocent, weights, floor):  # type: ignore[no-untyped-def]
+    n_accounts, n_values = scaled.shape
+    n_innocent = innocent.sum()
     previous = -np.inf
+    responsibility = np.empty(n_values)
     for _ in range(_ITERATIONS):
-        mixed = scaled @ weights
-        current = float(np.log(mixed).sum())
+        responsibility[:] = 0.0
+        current = 0.0
+        for account in range(n_accounts):
+            mixed = 0.0
+            for value in range(n_values):
+                mixed += scaled[account, value] * weights[value]
+            current += math.log(mixed)
+            for value in range(n_values):
+                responsibility[value] += scaled[account, value] / mixed
         if current - previous < _TOLERANCE:
             break
         previous = current
-        weights = weights * (scaled / mixed[:, None]).mean(axis=0)
-        mass = float(weights[innocent].sum())
+        mass = 0.0
+        for value in range(n_values):
+            weights[value] *= responsibility[value] / n_accounts
+            if innocent[value]:
+                mass += weights[value]
         if mass < floor:  # the exact M-step under the constraint: rescale the two blocks
-            inside = weights[innocent] / mass if mass > 0 else np.full(n_innocent, 1 / n_innocent)
-            weights[innocent] = floor * inside
-            weights[~innocent] *= (1 - floor) / (1 - mass)
+            for value in range(n_values):
+                if not innocent[value]:
+                    weights[value] *= (1 - floor) / (1 - mass)
+                elif mass > 0:
+                    weights[value] *= floor / mass
+                else:
+                    weights[value] = floor / n_innocent
     return weights
 
 
