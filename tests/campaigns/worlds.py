@@ -64,12 +64,15 @@ LABELS = pa.schema(
 
 @dataclass(frozen=True)
 class Prompts:
-    """What the prompts of a piece of conduct look like: names of templates by number, system prompt, form."""
+    """What the prompts of a piece of conduct look like: names of templates by number, system prompt, form; models and
+    limits of the answer that they are sent with (one of each, drawn; none: a model by the task, no limit)."""
 
     templates: tuple[str | None, ...] = (None,)
     system: str | None = None
     form: str | None = None
     capability: str | None = "chat"
+    models: tuple[str, ...] = ()
+    limits: tuple[int | None, ...] = (None,)
 
 
 @dataclass
@@ -114,7 +117,12 @@ class Town:
                     "exchange_id": f"x{len(self.exchanges)}",
                     "account_id": account,
                     "ts": START + int(events.hour[i] * HOUR_US),
-                    "model": "large" if events.task[i] % 3 else "small",
+                    "model": prompts.models[self.rng.integers(len(prompts.models))]
+                    if prompts.models
+                    else ("large" if events.task[i] % 3 else "small"),
+                    "max_output_tokens": prompts.limits[self.rng.integers(len(prompts.limits))]
+                    if len(prompts.limits) > 1
+                    else prompts.limits[0],
                     "client_ip": person["address"],
                 }
             )

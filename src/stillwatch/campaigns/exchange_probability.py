@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logsumexp
+from scipy.special import betaln, expit, logsumexp
 
 from stillwatch.campaigns.cells import Cells, UsualSettings
 
@@ -34,6 +34,8 @@ CAPPED = 2.0
 """Most exchanges of one other account that count as honest use of a pair of templates."""
 ODD = 0.002
 """How often an exchange of a dedicated account has settings that the campaign's templates do not show."""
+UNSEEN = 0.1
+"""How many shared accounts have settings unlike those of all other accounts."""
 SEEN = 0.01
 """Least part of the campaign's exchanges that makes settings the campaign's."""
 SLACK_US = 6 * 3_600_000_000
@@ -196,11 +198,17 @@ def _usual_fit(
 
 
 def _log_lucky(like: FloatArray, odd: FloatArray, usual: FloatArray) -> FloatArray:
-    """Log-probability of the counts for an account drawn from all others, in steps of equal shares."""
+    """Log-probability of the counts for an account that serves others, too.
+
+    It is like one of all other accounts, or (a reseller with a house rule for settings) like none of them: then any
+    part of its exchanges may fit.
+    """
     if len(usual) == 0:
         return np.zeros(len(like))
     levels, weight = np.unique(np.round(np.clip(usual, 1e-4, 1 - 1e-4), 4), return_counts=True)
     asked, back = np.unique(np.stack([like, odd]), axis=1, return_inverse=True)
     terms = asked[0][:, None] * np.log(levels) + asked[1][:, None] * np.log1p(-levels)
-    terms += np.log(weight / weight.sum())
-    return np.asarray(logsumexp(terms, axis=1)[back.reshape(-1)])
+    seen = logsumexp(terms + np.log(weight / weight.sum()), axis=1)
+    unseen = betaln(asked[0] + 1, asked[1] + 1)
+    found = np.logaddexp(np.log1p(-UNSEEN) + seen, np.log(UNSEEN) + unseen)
+    return np.asarray(found[back.reshape(-1)])
