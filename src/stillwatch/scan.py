@@ -17,7 +17,7 @@ from stillwatch.campaigns.candidates import CandidateSettings
 from stillwatch.campaigns.cells import read_cells
 from stillwatch.campaigns.co_occurrence import AttributeModels
 from stillwatch.campaigns.judge import Rates, judge
-from stillwatch.campaigns.labelled import Labelled, with_words
+from stillwatch.campaigns.labelled import Labelled
 from stillwatch.campaigns.memory import Memory, remember
 from stillwatch.campaigns.names import known_groups
 from stillwatch.campaigns.repetition import Usage
@@ -147,6 +147,7 @@ def _scan(
         summary["generated_from"] = {"command": request.command, **found.origin}
         told = memory.told(stages.judged, settings.fdr)
         tables["quality"] = with_measures(tables["quality"], told)
+        tables["groups"] = memory.worded(tables["groups"], stages.shown, stages.judged)
         summary |= told
         _write(out, engine, tables, summary)
     finally:
@@ -207,7 +208,6 @@ def _left(run: Run, stages: _Found, memory: Memory) -> dict[str, pa.Table]:
 def _results(run: Run, found: Input, stages: _Found, settings: ScanSettings) -> dict[str, pa.Table]:
     """All result tables that are small; `flagged` stays with the engine."""
     tables = group_tables(run, stages.shown, stages.models)
-    tables["groups"] = with_words(tables["groups"], stages.shown, stages.judged)
     tables["quality"] = quality_table(found.measures)
     if found.has_text and not settings.hash_only:
         tables |= text_tables(run, tables["group_templates"], show_text=settings.show_text)

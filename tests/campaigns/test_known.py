@@ -24,7 +24,7 @@ from stillwatch.campaigns.known import (
     group_tables,
     read_known,
 )
-from stillwatch.campaigns.labelled import FOUND_BENIGN, Labelled, labelled, with_account_verdicts, with_words
+from stillwatch.campaigns.labelled import FOUND_BENIGN, Labelled, labelled, with_account_verdicts
 from stillwatch.campaigns.ladder import CLIMB, Standing, standings
 from stillwatch.campaigns.memory import remember
 from stillwatch.campaigns.names import keep_names, known_groups
@@ -154,7 +154,7 @@ def test_new_groups_never_take_the_name_of_a_known_one(weeks):
         for group in second.shown
     }
     shown = keep_names(second.shown, second.usage, strangers, entity_of(second))
-    assert not {group.group_id for group in shown} & strangers.keys()
+    assert not {group.group_id[2:] for group in shown} & {name[2:] for name in strangers}
     assert [group.group_id[:2] for group in shown] == [group.group_id[:2] for group in second.shown]
 
 
@@ -404,20 +404,32 @@ def test_the_quality_table_tells_it(weeks, known):
     assert with_measures(table, {}) is table
 
 
-def test_words_are_added_to_groups_only_where_something_is_to_be_told(weeks, known):
+def test_groups_tell_what_they_were_and_what_verdicts_did(weeks, known, tmp_path):
     _, second = weeks
-    found = under(weeks, known, AnalystVerdict(Opinion.CONFIRMED, called(known, "reason"), None))
+    name = called(known, "reason")
+    was_group = {"g_earlier": replace(known[name], group_id="g_earlier", reported=False)}
+    write(tmp_path, {"known_templates": family_table({}), **group_tables(was_group.values())})
+    (tmp_path / "verdicts.csv").write_text("group_id,verdict\ng_earlier,confirmed\n")
+    memory = remember(tmp_path, tmp_path / "verdicts.csv", tmp_path / "out")
+    entities = second.signals.select(["account_id", "entity"])
+    found = memory.judged(second.judged, second.usage, entities, RATES)
+    shown = memory.named(second.shown, found, second.usage, entities)
+    renamed = {old.group_id: new.group_id for old, new in zip(second.shown, shown, strict=True)}
     groups = second.tables["groups"]
-    told = with_words(groups, second.shown, found)
+    column = pa.array([renamed[old] for old in groups["group_id"].to_pylist()], pa.string())
+    groups = groups.set_column(0, groups.schema.field(0), column)
+    told = memory.worded(groups, shown, found)
     assert told.schema == groups.schema
-    changed = [
-        row["group_id"]
-        for row, before in zip(told.to_pylist(), groups.to_pylist(), strict=True)
-        if row["words"] != before["words"]
-    ]
-    assert changed == [
-        called({g.group_id: g for g in known_groups(second.shown, *step_tables(second))}, "reason")
-    ]
+    words = dict(zip(told["group_id"].to_pylist(), told["words"].to_pylist(), strict=True))
+    known_again = words.pop("c_earlier")
+    assert "goes on from g_earlier of the known results, a tested group that was not reported." in known_again
+    assert "Of this group: an analyst confirmed it" in known_again
+    assert words
+    assert all("It is new: no group of the known results became it." in other for other in words.values())
+    nothing = remember(None, None, tmp_path)
+    assert nothing.worded(groups, shown, nothing.judged(second.judged, second.usage, entities, RATES)).equals(
+        groups
+    )
 
 
 # The known tables

@@ -1,6 +1,6 @@
 """Judged groups in the light of analysts' verdicts: moved thresholds, and groups that were found benign before."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -87,9 +87,8 @@ def labelled(judged: Sequence[JudgedGroup], found: Sequence[Label], usage: Usage
     return Labelled(groups, tuple(group.standing for group in judged), of_groups, alike, of_accounts)
 
 
-def with_words(groups: pa.Table, shown: Sequence[ShownGroup], judged: Labelled) -> pa.Table:
-    """The table `groups`, in whose words stands how analysts' verdicts moved thresholds."""
-    added = {group.group_id: judged.words(group.main) for group in shown}
+def with_words(groups: pa.Table, added: Mapping[str, str]) -> pa.Table:
+    """The table `groups`, with something added to the words of some of them."""
     words = [
         " ".join(filter(None, (told, added.get(name, ""))))
         for name, told in zip(groups["group_id"].to_pylist(), groups["words"].to_pylist(), strict=True)

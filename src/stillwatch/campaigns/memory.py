@@ -13,7 +13,7 @@ from stillwatch.campaigns.analyst_calibration import analyst_calibration
 from stillwatch.campaigns.analyst_verdicts import AnalystVerdict, Opinion, read_verdicts
 from stillwatch.campaigns.judge import Rates
 from stillwatch.campaigns.known import KnownGroup, KnownResults, family_table, group_tables, read_known
-from stillwatch.campaigns.labelled import Labelled, labelled, unlabelled, with_account_verdicts
+from stillwatch.campaigns.labelled import Labelled, labelled, unlabelled, with_account_verdicts, with_words
 from stillwatch.campaigns.names import keep_names
 from stillwatch.campaigns.prior import labels
 from stillwatch.campaigns.repetition import Usage
@@ -78,6 +78,25 @@ class Memory:
             if name not in met and (group.reported or name in said)
         ]
         return {"known_templates": family_table(families), **group_tables([*groups, *kept])}
+
+    def worded(self, table: pa.Table, shown: Sequence[ShownGroup], judged: Labelled) -> pa.Table:
+        """The table `groups`; its words say what is known of a group, and how verdicts moved its threshold."""
+        added = {
+            group.group_id: [self._known_as(group.group_id), judged.words(group.main)] for group in shown
+        }
+        return with_words(table, {name: " ".join(filter(None, words)) for name, words in added.items()})
+
+    def _known_as(self, group_id: str) -> str:
+        if not self.known.groups:
+            return ""
+        # Only the first letter changes where a group becomes a campaign, or a campaign a group.
+        names = [
+            name for name in (group_id, f"c_{group_id[2:]}", f"g_{group_id[2:]}") if name in self.known.groups
+        ]
+        if not names:
+            return "It is new: no group of the known results became it."
+        was = "a campaign" if self.known.groups[names[0]].reported else "a tested group that was not reported"
+        return f"It goes on from {names[0]} of the known results, {was}."
 
     def told(self, judged: Labelled, fdr: float) -> dict[str, Any]:
         """Keys for `summary.json`: `analyst_verdicts` and `analyst_calibration`; none without verdicts."""

@@ -24,7 +24,7 @@ def keep_names(
     """The shown groups, under the names of the known groups from which they go on.
 
     A known group that is a campaign now, or no longer is one, keeps all of its name but the first letter. A new
-    group never gets the name of a known one.
+    group never gets the name of a known one, whatever its first letter.
 
     Args:
         shown: groups, most important first.
@@ -43,8 +43,11 @@ def keep_names(
     for place in sorted(range(len(shown)), key=lambda place: place not in heirs):
         own = heirs.get(place)
         wanted = shown[place].group_id if own is None else _renamed(shown[place], own)
-        reserved = taken | (known.keys() - {own})
-        given[place] = next(name for name in _like(wanted) if name not in reserved)
+        others = {name[2:] for name in known if name != own}
+        free = (
+            name for name in _like(wanted) if name == own or (name not in taken and name[2:] not in others)
+        )
+        given[place] = next(free)
         taken.add(given[place])
     return [replace(group, group_id=given[place]) for place, group in enumerate(shown)]
 
