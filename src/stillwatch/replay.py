@@ -98,6 +98,11 @@ def replay(
             "turn logs into a dataset with `stillwatch import` first",
             file=request.dataset,
         )
+    if settings.known is not None or settings.verdicts is not None:
+        raise UsageError(
+            "a replay takes in no earlier results and no verdicts",
+            "leave out known and verdicts (the settings file or STILLWATCH_* variables hold them); a scan takes them in",
+        )
     every, horizon = microseconds(request.every, "--every"), microseconds(settings.horizon, "--horizon")
     if horizon < max(DAY_US, every):
         raise UsageError(

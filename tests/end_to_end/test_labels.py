@@ -129,6 +129,13 @@ def test_known_results_are_only_read(parts, first, renamed, second):
     assert bytes_below(renamed) == before
 
 
+def test_a_replay_refuses_what_it_would_not_take_in(parts, renamed, tmp_path, monkeypatch):
+    monkeypatch.setenv("STILLWATCH_KNOWN", str(renamed))
+    run("replay", parts[1], "--out", tmp_path / "out").refused(
+        2, "takes in no earlier results", "STILLWATCH_*"
+    )
+
+
 def test_a_bad_table_of_verdicts_ends_the_run_before_it_begins(parts, renamed, tmp_path):
     verdicts = tmp_path / "verdicts.csv"
     verdicts.write_text(f"group_id,verdict\n{TRUTH},benign\n{TRUTH}x,benign\n")
