@@ -10,16 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit
 
 from stillwatch.campaigns.cells import Cells
 from stillwatch.campaigns.dealt_mix import mix_ratios
 from stillwatch.campaigns.membership import (
+    LEAST,
+    MOST,
     declared_ratios,
     member_probabilities,
+    newcomer_odds,
+    newcomer_ratios,
     share_ratios,
     tie_ratios,
     use_odds,
-    whole_ratios,
 )
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
@@ -88,15 +92,24 @@ def _part_probabilities(part: JudgedGroup, usage: Usage, cells: Cells | None) ->
     if cells is not None:
         ratios |= _mixes(cells, templates, usage.entities[users.number], weight)
         weight = np.where(inside, member_probabilities(prior, ratios), 0.0)
-    newcomers = np.zeros(len(names), dtype=bool)
-    if candidate.discovered_by == "templates":
-        # A group found by its links was told from the other users of its templates; they are no newcomers.
-        counts = usage.both[users.number][:, list(candidate.templates)].toarray()
-        newcomers = ~inside & theirs_alone(counts, weight >= CLEAR)
-    ratios["whole"] = np.where(inside, 0.0, whole_ratios(users.uses, users.totals, weight))
     probabilities = member_probabilities(prior, ratios)
+    newcomers = _newcomers(part, users, usage, weight)
+    ratios["newcomer"] = newcomer_ratios(users.uses, users.totals, weight)
+    del ratios["share"]
+    total = sum((np.clip(ratio, LEAST, MOST) for ratio in ratios.values()), np.zeros(len(names)))
+    probabilities[newcomers] = expit(total[newcomers] + newcomer_odds(total[newcomers]))
     wanted = inside | newcomers
     return {name: float(p) for name, p, keep in zip(names, probabilities, wanted, strict=True) if keep}
+
+
+def _newcomers(part: JudgedGroup, users: _Users, usage: Usage, weight: FloatArray) -> BoolArray:
+    """Users who were not tested and use nothing but what is the members' alone."""
+    candidate = part.tests.candidate
+    if candidate.discovered_by == "links":
+        # A group found by its links was told from the other users of its templates; they are no newcomers.
+        return np.zeros(len(users.number), dtype=bool)
+    counts = usage.both[users.number][:, list(candidate.templates)].toarray()
+    return (users.tested < 0) & theirs_alone(counts, weight >= CLEAR)
 
 
 def _users(part: JudgedGroup, usage: Usage, cells: Cells | None, templates: NDArray[np.str_]) -> _Users:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
+from scipy.special import betaln, expit, logsumexp
 
 FloatArray = NDArray[np.float64]
 
@@ -25,10 +25,10 @@ LOW_SHARE, LOW_RATIO = 0.1, -8.0
 STRAY_GOES_ON = 1 / 3
 """How likely a stray user of a template, seen n times, is seen once more (most try a prompt once or twice)."""
 _PRIOR_RANGE = (-5.0, 3.5)
-WHOLE = 0.9
-"""Part of an account's exchanges from which the account does nothing else."""
-SELDOM_WHOLE = 0.02
-"""How often an innocent account that uses a template does nothing else, at the least."""
+STRAY_PART = (0.5, 4.5)
+"""Beta law of the part of a stray's exchanges that a template it tried takes: a tenth on average."""
+WHOLE = 0.05
+"""How many strays do nothing else."""
 
 
 def member_probabilities(prior: FloatArray, ratios: Mapping[str, FloatArray]) -> FloatArray:
@@ -92,18 +92,43 @@ def declared_ratios(
     return np.asarray(np.where(declared & untied, LEAST, 0.0))
 
 
-def whole_ratios(uses: FloatArray, totals: FloatArray, weight: FloatArray) -> FloatArray:
-    """Whether an account does nothing but use the templates, as most members do and few others.
+def newcomer_ratios(uses: FloatArray, totals: FloatArray, weight: FloatArray) -> FloatArray:
+    """Does an account give the templates the part of its exchanges that a member gives, or that a stray does?
+
+    Beta-binomial likelihoods: a member's part is like that of one of the members, a stray's is small, or (`WHOLE`)
+    it does nothing else either.
 
     Args:
         uses: exchanges of each account in the group's templates.
         totals: all exchanges of each account.
         weight: probability of each to be a member by other evidence; of those that are none, 0.
     """
-    whole = uses >= WHOLE * totals
-    among = float((weight * whole).sum() + 0.5) / float(weight.sum() + 1.0)
-    yes, no = np.log(among / SELDOM_WHOLE), np.log((1 - among) / (1 - SELDOM_WHOLE))
-    return np.asarray(np.where(whole, yes, no), dtype=np.float64)
+    uses = np.minimum(uses, totals)
+    if not weight.any():
+        return np.zeros(len(uses))
+    of_members = np.round((uses + 0.5) / (totals + 1.0), 2)
+    parts, place = np.unique(of_members, return_inverse=True)
+    mass = np.bincount(place.reshape(-1), weights=weight)
+    parts = np.clip(parts, 0.005, 0.995)
+    terms = uses[:, None] * np.log(parts) + (totals - uses)[:, None] * np.log1p(-parts)
+    with np.errstate(divide="ignore"):
+        member = logsumexp(terms + np.log(mass / mass.sum()), axis=1)
+    rest = totals - uses
+    stray = np.log1p(-WHOLE) + betaln(uses + STRAY_PART[0], rest + STRAY_PART[1]) - betaln(*STRAY_PART)
+    return np.asarray(member - np.logaddexp(stray, np.where(rest == 0, np.log(WHOLE), -np.inf)))
+
+
+def newcomer_odds(ratio: FloatArray) -> float:
+    """Prior odds (natural logarithm) of newcomers, by EM over them all, with half a stray more than were seen.
+
+    Args:
+        ratio: natural logarithms of the likelihood ratio of each, shape (n,).
+    """
+    part = 0.5
+    for _ in range(50):
+        belongs = expit(ratio + np.log(part) - np.log1p(-part))
+        part = float(np.clip(belongs.sum() / (len(ratio) + 0.5), 1e-4, 1 - 1e-4))
+    return float(np.log(part) - np.log1p(-part))
 
 
 def tie_ratios(entities: Sequence[str], tied: Mapping[str, Set[str]]) -> FloatArray:
