@@ -101,7 +101,7 @@ def replay(
     if settings.known is not None or settings.verdicts is not None:
         raise UsageError(
             "a replay takes in no earlier results and no verdicts",
-            "leave out known and verdicts (the settings file or STILLWATCH_* variables hold them); a scan takes them in",
+            "leave out known and verdicts (in the settings file or STILLWATCH_* variables), or use scan",
         )
     every, horizon = microseconds(request.every, "--every"), microseconds(settings.horizon, "--horizon")
     if horizon < max(DAY_US, every):
