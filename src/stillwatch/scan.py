@@ -13,13 +13,15 @@ import pyarrow as pa
 from stillwatch import __version__
 from stillwatch.accounts.profiles import account_steps
 from stillwatch.campaigns.analyst_calibration import with_measures
+from stillwatch.campaigns.births import Lives
 from stillwatch.campaigns.candidates import CandidateSettings
 from stillwatch.campaigns.cells import read_cells
 from stillwatch.campaigns.co_occurrence import AttributeModels
-from stillwatch.campaigns.judge import Rates, judge
+from stillwatch.campaigns.judge import Beside, Rates, judge
 from stillwatch.campaigns.labelled import Labelled
 from stillwatch.campaigns.memory import Memory, remember
 from stillwatch.campaigns.names import known_groups
+from stillwatch.campaigns.output_maximisation import TemplateScores
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.shown import (
     ShownGroup,
@@ -181,8 +183,13 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
     models = AttributeModels(attributes, fit_models(attributes))
     rates = Rates(settings.fdr, settings.shape_error, load_classifiers().benign_training_form_rate)
     told = _telling(run.report)
-    tested = judge(usage, candidates, engine.table("candidate_sample"), models, rates, told)
     entities = engine.table("account_entities")
+    beside = Beside(
+        models,
+        Lives.from_tables(engine.table("accounts"), entities),
+        TemplateScores.from_table(engine.table("template_outputs")),
+    )
+    tested = judge(usage, candidates, engine.table("candidate_sample"), beside, rates, told)
     judged = memory.judged(tested, usage, entities, rates)
     run.steps(user_cells_steps(judged.groups, usage))
     cells = read_cells(engine.table("user_cells"))

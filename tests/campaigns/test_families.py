@@ -7,15 +7,19 @@ from hypothesis import strategies as st
 
 from stillwatch.campaigns.families import (
     FAMILIES,
+    FLOW,
+    HANDS,
     MIX,
+    MODELS,
+    OUTPUTS,
     RHYTHM,
     SHAPE,
     TASKS,
-    TIES,
     TOPICS,
     coordinated_log_e,
     one_pool_log_e,
     rungs,
+    training_shape_log_e,
 )
 from stillwatch.campaigns.tables import Rung
 
@@ -25,9 +29,18 @@ EVIDENCE = st.fixed_dictionaries(dict.fromkeys(FAMILIES, SOME))
 
 @given(EVIDENCE)
 def test_coordination_is_an_average_of_e_values(log_e):
-    ties = np.mean(np.exp([log_e[kind] for kind in TIES]))
-    rhythm, mix = np.exp(log_e[RHYTHM]), np.exp(log_e[MIX])
-    assert coordinated_log_e(log_e) == pytest.approx(np.log((ties + rhythm + mix + rhythm * mix) / 4))
+    e = {family: np.exp(value) for family, value in log_e.items()}
+    hands, flow = np.mean([e[kind] for kind in HANDS]), np.mean([e[kind] for kind in FLOW])
+    expected = (hands + flow + e[MIX] + e[MODELS] + flow * e[MIX]) / 5
+    assert coordinated_log_e(log_e) == pytest.approx(np.log(expected))
+
+
+@given(EVIDENCE)
+def test_the_shape_is_what_is_known_of_it(log_e):
+    both = (np.exp(log_e[SHAPE]) + np.exp(log_e[OUTPUTS])) / 2
+    assert training_shape_log_e(log_e) == pytest.approx(np.log(both))
+    assert training_shape_log_e({SHAPE: log_e[SHAPE]}) == log_e[SHAPE]
+    assert training_shape_log_e(log_e, {SHAPE, OUTPUTS}) == 0.0
 
 
 @given(EVIDENCE, st.sets(st.sampled_from(FAMILIES)))

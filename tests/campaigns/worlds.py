@@ -15,7 +15,7 @@ from stillwatch.accounts.profiles import account_steps
 from stillwatch.campaigns.candidates import Candidate, CandidateSettings
 from stillwatch.campaigns.cells import read_cells
 from stillwatch.campaigns.co_occurrence import AttributeModels
-from stillwatch.campaigns.judge import Rates, judge
+from stillwatch.campaigns.judge import Beside, Rates, judge
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.results import BUSY_STEP, FLAGGED_STEP, campaign_names, result_tables
 from stillwatch.campaigns.selection import JudgedGroup
@@ -315,7 +315,7 @@ def judged(tables: dict[str, pa.Table], folder: Path, cap: int = 60_000) -> Outc
     run.steps(sample_steps())
     attributes = Attributes.from_table(engine.table("account_attributes"))
     models = AttributeModels(attributes, fit_models(attributes))
-    groups = judge(usage, found, engine.table("candidate_sample"), models, Rates(0.01, 0.05, 0.02))
+    groups = judge(usage, found, engine.table("candidate_sample"), Beside(models), Rates(0.01, 0.05, 0.02))
     run.steps(user_cells_steps(groups, usage))
     shown = shown_groups(groups, usage, 60, read_cells(engine.table("user_cells")))
     _put(run, shown_tables(shown, usage))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from stillwatch.campaigns.evalues import LN10
-from stillwatch.campaigns.families import MIX, RHYTHM, TASKS, TIES, TOPICS
+from stillwatch.campaigns.families import FLOW, HANDS, MIX, MODELS, RHYTHM, TASKS, TIES, TOPICS
 from stillwatch.campaigns.families import SITTINGS as WITHIN
 from stillwatch.campaigns.group import GroupTests
 from stillwatch.campaigns.ladder import Standing
@@ -44,7 +44,7 @@ def explain(test: GroupTests, standing: Standing) -> list[Explanation]:
     tried: list[tuple[set[str], Callable[[GroupTests, Standing], Explanation]]] = [
         ({TOPICS}, _own_work),
         ({TASKS}, _public_items),
-        ({RHYTHM, MIX, *TIES}, _strangers),
+        ({*HANDS, *FLOW, MIX, MODELS}, _strangers),
         ({RHYTHM}, _own_sittings),
         (set(TIES), _one_customer),
     ]

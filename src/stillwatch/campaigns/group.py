@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch.campaigns import words
+from stillwatch.campaigns import alternation, births, release_pivot, words
 from stillwatch.campaigns.candidates import Candidate
 from stillwatch.campaigns.co_occurrence import (
     AttributeModels,
@@ -18,7 +18,16 @@ from stillwatch.campaigns.co_occurrence import (
 )
 from stillwatch.campaigns.common_stream import common_stream_test, dispersion
 from stillwatch.campaigns.exchangeability import LOYAL_PRECISION, label_test, topics
-from stillwatch.campaigns.families import MIX, RHYTHM, SHAPE, SITTINGS, TASKS, TOPICS, rungs
+from stillwatch.campaigns.families import (
+    MIX,
+    RHYTHM,
+    SHAPE,
+    SITTINGS,
+    TASKS,
+    TOPICS,
+    one_pool_log_e,
+    rungs,
+)
 from stillwatch.campaigns.finding import Finding
 from stillwatch.campaigns.mixture import Verdict
 from stillwatch.campaigns.partition import REPEATING, partition_test
@@ -56,6 +65,8 @@ class GroupTests:
         owner_share: largest part of the exchanges behind one tied payment instrument or e-mail domain.
         shape: training shape.
         tied: kind of attribute that ties the group as a whole -> entities that share a value with another.
+        log_e: natural logarithm of each family's e-value.
+        left_out: families that do not count.
     """
 
     candidate: Candidate
@@ -69,6 +80,7 @@ class GroupTests:
     owner_share: float
     shape: TrainingShape
     tied: Mapping[str, Set[str]]
+    log_e: Mapping[str, float]
     left_out: Collection[str] = ()
 
 
@@ -79,19 +91,34 @@ class Background:
     Attributes:
         models: attributes and their null models.
         benign_form: probability that a legitimate template has a training form.
+        lives: births and bans of all accounts; None where nothing is known of them.
         left_out: families that do not count (`families.FAMILIES`), for ablations.
     """
 
     models: AttributeModels
     benign_form: float
+    lives: births.Lives | None = None
     left_out: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the exchanges of a group's sample ask for, beside their content.
+
+    Attributes:
+        forms: shape (n, 4), probabilities of the training forms.
+        model: shape (n,), number of the model.
+    """
+
+    forms: FloatArray
+    model: NDArray[np.int64]
 
 
 def run_tests(
     candidate: Candidate,
     sample: GroupSample,
     entities: NDArray[np.str_],
-    forms: FloatArray,
+    asked: Asked,
     background: Background,
 ) -> GroupTests:
     """Run every family on one candidate.
@@ -100,34 +127,40 @@ def run_tests(
         candidate: the group.
         sample: its exchanges; entity index i is `entities[i]`.
         entities: names of the group's entities.
-        forms: shape (n, 4), probabilities of the training forms of the sample's exchanges.
+        asked: see `Asked`.
         background: see `Background`.
     """
     models, left_out = background.models, background.left_out
-    verdicts, within = _verdicts(sample)
+    topic, n_topics = topics(sample, seed=0)
+    verdicts = _verdicts(sample, topic, n_topics)
     shared = co_occurrence_test(entities, models)
     exchanges = np.bincount(sample.entity, minlength=sample.n_entities).astype(np.float64)
     owned = owner_share(entities, exchanges, shared, models)
     if candidate.discovered_by == "links":
         # Ties that found the group cannot testify for it.
         shared = {}
-    shape = training_shape_test(forms, background.benign_form)
+    shape = training_shape_test(asked.forms, background.benign_form)
     connected = connected_share(entities, models)
     ties = {kind: tie_log_e(found, connected) for kind, found in shared.items()}
     log_e = {f"shared_{kind}": value for kind, value in ties.items()}
     log_e |= {family: verdict.log_e for family, verdict in verdicts.items()}
-    mix = _mix_test(sample, OWN_MIX)
-    log_e |= {MIX: mix.log_e, SITTINGS: within.log_e, SHAPE: shape.log_e}
-    findings = (
+    del log_e[MIX]
+    log_e[SHAPE] = shape.log_e
+    findings = [
         words.repetition(candidate, len(sample.ts)),
         *(words.tie(kind, found, ties[kind], connected) for kind, found in shared.items()),
         words.stream(verdicts[RHYTHM], dispersion(sample), sample.n_entities),
-        words.mix(mix, len(candidate.templates), sample),
         words.exchangeability(verdicts[TOPICS], sample),
         words.partition(verdicts[TASKS], sample, REPEATING),
-        words.sittings(within),
         words.shape(shape, background.benign_form, len(sample.ts)),
-    )
+    ]
+    within = fresh = Verdict(0.0, np.zeros(0), 1.0)
+    if one_pool_log_e(log_e, left_out) > 0:
+        # The dearer tests, only where their outcome can matter: the pool's rung fails without them.
+        within, fresh = sittings_test(sample, topic, n_topics), partition_test(sample, FRESH_RATE)
+        further = _further(candidate, sample, entities, asked.model, background.lives)
+        findings += [*further, words.sittings(within)]
+        log_e |= {finding.family: finding.log_e for finding in further} | {SITTINGS: within.log_e}
     tied = {kind: tied_entities(entities, models, kind) for kind in shared if ties[kind] > TIE_LOG_E}
     return GroupTests(
         candidate,
@@ -136,26 +169,44 @@ def run_tests(
         rungs(log_e, candidate.log_e_repetitive, left_out),
         verdicts,
         within,
-        partition_test(sample, FRESH_RATE),
+        fresh,
         shared,
         owned,
         shape,
         tied,
+        log_e,
         left_out,
     )
+
+
+def _further(
+    candidate: Candidate,
+    sample: GroupSample,
+    entities: NDArray[np.str_],
+    model: NDArray[np.int64],
+    lives: births.Lives | None,
+) -> list[Finding]:
+    """More ways in which accounts may be coordinated."""
+    found = [
+        alternation.words(alternation.alternation_test(sample)),
+        words.mix(_mix_test(sample, OWN_MIX), len(candidate.templates), sample),
+        release_pivot.words(release_pivot.model_choice_test(sample, model)),
+    ]
+    if lives is not None:
+        born, banned = lives.of(entities.tolist())
+        found.append(births.words(births.births_after_bans_test(born, banned, lives.everyone_banned)))
+    return found
 
 
 def _mix_test(sample: GroupSample, loyal: float) -> Verdict:
     return label_test(sample, sample.template, int(sample.template.max()) + 1, by_template=False, loyal=loyal)
 
 
-def _verdicts(sample: GroupSample) -> tuple[dict[str, Verdict], Verdict]:
-    """Outcomes by account, and the one by sitting."""
-    topic, n_topics = topics(sample, seed=0)
-    verdicts = {
+def _verdicts(sample: GroupSample, topic: NDArray[np.int64], n_topics: int) -> dict[str, Verdict]:
+    """Outcomes by account."""
+    return {
         TOPICS: label_test(sample, topic, n_topics),
         MIX: _mix_test(sample, LOYAL_PRECISION),
         RHYTHM: common_stream_test(sample),
         TASKS: partition_test(sample),
     }
-    return verdicts, sittings_test(sample, topic, n_topics)

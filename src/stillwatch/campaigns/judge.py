@@ -8,11 +8,14 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from stillwatch.campaigns.births import Lives
 from stillwatch.campaigns.candidates import Candidate
 from stillwatch.campaigns.co_occurrence import AttributeModels
 from stillwatch.campaigns.explanations import explain
-from stillwatch.campaigns.group import Background, GroupTests, run_tests
+from stillwatch.campaigns.group import Asked, Background, GroupTests, run_tests
 from stillwatch.campaigns.ladder import standings
+from stillwatch.campaigns.output_maximisation import TemplateScores
+from stillwatch.campaigns.outputs_of_groups import with_outputs
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.sample import GroupSample, content_vectors
 from stillwatch.campaigns.selection import JudgedGroup
@@ -36,11 +39,26 @@ class Rates:
     left_out: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What is known of the traffic beside its exchanges.
+
+    Attributes:
+        models: attributes of the accounts and their null models.
+        lives: births and bans of accounts; None if nothing is known.
+        outputs: how long the answers to each template are; None if nothing is known.
+    """
+
+    models: AttributeModels
+    lives: Lives | None = None
+    outputs: TemplateScores | None = None
+
+
 def judge(
     usage: Usage,
     found: Sequence[Candidate],
     samples: pa.Table,
-    models: AttributeModels,
+    beside: Beside,
     rates: Rates,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[JudgedGroup]:
@@ -50,13 +68,13 @@ def judge(
         usage: who used which template.
         found: the candidates.
         samples: the step table `candidate_sample`.
-        models: attributes and their null models.
+        beside: what is known of the traffic beside its exchanges.
         rates: error rates.
         progress: called with (done, total) after each candidate.
     """
     ordered = samples.sort_by([("candidate", "ascending"), ("ts", "ascending"), ("draw", "ascending")])
     number = ordered.column("candidate").to_numpy()
-    background = Background(models, rates.benign_form, rates.left_out)
+    background = Background(beside.models, rates.benign_form, beside.lives, rates.left_out)
     tests: list[GroupTests] = []
     indices: list[int] = []
     for index, candidate in enumerate(found):
@@ -65,6 +83,8 @@ def judge(
             tests.append(_test(usage, candidate, ordered.slice(start, stop - start), background))
             indices.append(index)
         progress(index + 1, len(found))
+    if beside.outputs is not None:
+        tests = with_outputs(tests, usage.templates, beside.outputs)
     places = standings(tests, rates.fdr, rates.shape_error)
     return [
         JudgedGroup(index, test, place, tuple(explain(test, place)), _volume(usage, test.candidate))
@@ -75,8 +95,9 @@ def judge(
 def _test(usage: Usage, candidate: Candidate, rows: pa.Table, background: Background) -> GroupTests:
     entities = usage.entities[candidate.entities]
     forms = np.column_stack([rows.column(form).to_numpy().astype(np.float64) for form in FORMS])
+    _, model = np.unique(np.asarray(rows.column("model").to_pylist(), dtype=np.str_), return_inverse=True)
     sample = _sample(rows, usage, candidate)
-    return run_tests(candidate, sample, entities, forms, background)
+    return run_tests(candidate, sample, entities, Asked(forms, model.astype(np.int64)), background)
 
 
 def _sample(rows: pa.Table, usage: Usage, candidate: Candidate) -> GroupSample:

@@ -21,7 +21,7 @@ from stillwatch.campaigns.evalues import false_discovery_levels
 from stillwatch.campaigns.explanations import explain
 from stillwatch.campaigns.families import FAMILIES, TIES, rungs
 from stillwatch.campaigns.group import GroupTests
-from stillwatch.campaigns.judge import Rates, judge
+from stillwatch.campaigns.judge import Beside, Rates, judge
 from stillwatch.campaigns.ladder import Standing, standings
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
@@ -109,7 +109,7 @@ def read_tested(steps: Path, labels: Path, settings: ScanSettings) -> TestedWorl
     with opened_store() as store:
         truth = read_truth(store, labels)
     scenarios = read_scenarios(labels.parent, truth.exchanges) or {}
-    groups = judge(usage, found, table("candidate_sample"), models, rates)
+    groups = judge(usage, found, table("candidate_sample"), Beside(models), rates)
     return TestedWorld(usage, groups, accounts, truth, scenarios, rates)
 
 
