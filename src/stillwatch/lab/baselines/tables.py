@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from stillwatch.campaigns.tables import CAMPAIGNS, FLAGGED, MEMBERS, Rung
 from stillwatch.exchange.output import as_json, partial_of, written
+from stillwatch.exchange.schema import TableSchema
 from stillwatch.lab.baselines.reading import reading
 
 SUMMARY_FILE = "summary.json"
@@ -70,7 +71,7 @@ def write_tables(found: Found, dataset: Path, out: Path, about: Mapping[str, Any
         flagged = out / "flagged.parquet"
         _write(flagged, FLAGGED.arrow, _flagged(connection, found))
         _count(connection, flagged)
-        members = connection.sql(_MEMBERS_SQL).to_arrow_table().cast(MEMBERS.arrow)
+        members = _completed(connection.sql(_MEMBERS_SQL).to_arrow_table(), MEMBERS)
         campaigns = _campaigns(connection, found)
     _write(out / "members.parquet", MEMBERS.arrow, iter(members.to_batches()))
     _write(out / "campaigns.parquet", CAMPAIGNS.arrow, iter(campaigns.to_batches()))
@@ -85,6 +86,14 @@ def write_tables(found: Found, dataset: Path, out: Path, about: Mapping[str, Any
     with written(out / SUMMARY_FILE):
         (out / SUMMARY_FILE).write_text(as_json(summary, str), encoding="utf-8")
     return summary
+
+
+def _completed(table: pa.Table, schema: TableSchema) -> pa.Table:
+    """The table with every column of its schema; what a baseline cannot say is null."""
+    for name in schema.names:
+        if name not in table.column_names and schema[name].nullable:
+            table = table.append_column(name, pa.nulls(len(table), schema[name].type))
+    return table.select(schema.names).cast(schema.arrow)
 
 
 _COUNTS_SQL = """
@@ -181,7 +190,7 @@ def _campaigns(connection: duckdb.DuckDBPyConnection, found: Found) -> pa.Table:
         "capabilities": pa.array([[]] * n, CAMPAIGNS["capabilities"].type),
         "families": pa.array([list(found.families)] * n, CAMPAIGNS["families"].type),
     }
-    return pa.table({name: columns[name] for name in CAMPAIGNS.names}).cast(CAMPAIGNS.arrow)
+    return _completed(pa.table(columns), CAMPAIGNS)
 
 
 def _write(path: Path, schema: pa.Schema, batches: Iterator[pa.RecordBatch]) -> None:
