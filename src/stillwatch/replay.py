@@ -184,6 +184,7 @@ def _replay(
         looks = Looks(
             live,
             intake.engine,
+            intake.accounts,
             CandidateSettings(minimum_entities=settings.minimum_accounts),
             rates,
             settings.tested_exchanges,

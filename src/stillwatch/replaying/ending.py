@@ -79,7 +79,7 @@ def summary_of(
         "version": __version__,
         "counts": {
             "exchanges": found["rows"],
-            "accounts": len(state.attributes.accounts_by_entity()),
+            "accounts": len(state.attributes.entities()),
             "quarantined": found["quarantined"],
             "groups_tested": len(ended.outcomes.groups),
             "campaigns": len(tables["campaigns"]),

@@ -42,6 +42,11 @@ class Intake:
         parts.mkdir(parents=True, exist_ok=True)
 
     @property
+    def accounts(self) -> KnownAccounts:
+        """What is known of accounts."""
+        return self._accounts
+
+    @property
     def engine(self) -> MemoryEngine:
         """Engine of the present slice."""
         return self._engine

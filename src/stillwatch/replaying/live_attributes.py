@@ -80,12 +80,13 @@ class LiveAttributes:
         """The entity of an account that was seen."""
         return self._entity[account][0]
 
-    def accounts_by_entity(self) -> dict[str, list[str]]:
-        """Entities and their accounts, both in order of name."""
-        found: dict[str, list[str]] = {}
-        for account in sorted(self._entity):
-            found.setdefault(self._entity[account][0], []).append(account)
-        return found
+    def entities(self) -> pa.Table:
+        """account_id, entity of all live accounts, in order."""
+        accounts = sorted(self._entity)
+        names = [self._entity[account][0] for account in accounts]
+        return pa.table(
+            {"account_id": pa.array(accounts, pa.string()), "entity": pa.array(names, pa.string())}
+        )
 
     def models(self) -> AttributeModels:
         """Attributes and null models, at most `REFIT` behind the data."""

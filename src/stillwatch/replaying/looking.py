@@ -7,14 +7,17 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from stillwatch.campaigns.births import Lives
 from stillwatch.campaigns.candidates import Candidate, CandidateSettings, candidates
 from stillwatch.campaigns.explanations import explain
-from stillwatch.campaigns.judge import Rates, judge
+from stillwatch.campaigns.judge import Beside, Rates, judge
 from stillwatch.campaigns.ladder import CLIMB, climb, standings
 from stillwatch.campaigns.online import look_place, over_time, patience
+from stillwatch.campaigns.output_maximisation import OUTPUTS_STEP, TemplateScores
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.steps import _communities as community_members
+from stillwatch.campaigns.steps import _kin as kin_bundles
 from stillwatch.campaigns.steps import candidate_tables, sample_steps
 from stillwatch.campaigns.tables import Rung
 from stillwatch.engines.memory import MemoryEngine
@@ -26,8 +29,10 @@ from stillwatch.replaying.hypotheses import (
     seen,
     volumes,
 )
+from stillwatch.replaying.known_accounts import KnownAccounts
 from stillwatch.replaying.renumbering import Renumbering
 from stillwatch.replaying.state import State
+from stillwatch.signals.kinship import template_kin
 
 GAINED, GAINED_LEAST = 1.25, 20
 """Candidates are found anew in a slice in which a shared template's exchanges grew so much since the last time."""
@@ -65,6 +70,7 @@ class Looks:
     Attributes:
         live: engine with the live `signals`.
         scratch: engine for the links.
+        accounts: what is known of accounts at a time.
         settings: limits of candidates.
         rates: error rates.
         cap: most exchanges of a group that are tested.
@@ -74,6 +80,7 @@ class Looks:
 
     live: MemoryEngine
     scratch: MemoryEngine
+    accounts: KnownAccounts
     settings: CandidateSettings
     rates: Rates
     cap: int
@@ -96,7 +103,8 @@ class Looks:
             return False
         usage = self.refresh(state, outcomes)
         outcomes.template_volumes = state.usage.template_volumes()[0]
-        found = candidates(usage, self._communities(state, usage), self.settings)
+        kin = kin_bundles(template_kin(state.fields["prompt"].leaders), usage)
+        found = candidates(usage, self._communities(state, usage), self.settings, kin)
         return self._tested(state, outcomes, found, day, which)
 
     def refresh(self, state: State, outcomes: Outcomes) -> Usage:
@@ -167,11 +175,19 @@ class Looks:
         for step in sample_steps():
             self.live.run(step)
         sample = self.live.table("candidate_sample")
-        models = state.attributes.models()
-        tested = judge(usage, found, sample, models, self.rates, self.told)
+        tested = judge(usage, found, sample, self._beside(state), self.rates, self.told)
         for name in ("candidate_matches", "candidate_sample"):
             self.live.drop(name)
         return tested
+
+    def _beside(self, state: State) -> Beside:
+        """What is known by now of accounts and answers."""
+        assert state.cursor is not None
+        entities = state.attributes.entities()
+        accounts = self.accounts.of(entities.column("account_id").to_pylist(), state.cursor)
+        self.live.run(OUTPUTS_STEP)
+        scores = TemplateScores.from_table(self.live.table(OUTPUTS_STEP.output))
+        return Beside(state.attributes.models(), Lives.from_tables(accounts, entities), scores)
 
     def _stand(self, state: State, outcomes: Outcomes) -> None:
         """Standings and explanations of all live groups on the evidence so far."""
