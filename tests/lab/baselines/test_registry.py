@@ -75,7 +75,8 @@ def test_tables_of_members_alone_flag_all_their_exchanges(make_dataset, tmp_path
         "notes": {"cut": 3},
     }
     (row,) = pq.read_table(tmp_path / "out" / "members.parquet").to_pylist()
-    assert row == {"campaign_id": "c", "account_id": "a", "probability": 0.75, "n_exchanges": 3, "share": 1.0}
+    told = {"campaign_id": "c", "account_id": "a", "probability": 0.75, "n_exchanges": 3, "share": 1.0}
+    assert row == dict.fromkeys(MEMBERS.names) | told
     (campaign,) = pq.read_table(tmp_path / "out" / "campaigns.parquet").to_pylist()
     assert (campaign["n_accounts"], campaign["n_exchanges"], campaign["models"]) == (1, 3, ["heron"])
     assert (campaign["log10_e"], campaign["fdr"], campaign["flagged_at"]) == (0, 1, moment)
