@@ -8,10 +8,14 @@ import pytest
 
 from stillwatch.engines.duckdb import DuckdbEngine
 from stillwatch.engines.engine import Engine
+from stillwatch.engines.memory import MemoryEngine
 
 OpenEngine = Callable[[Path], Engine]
 
-ENGINES: dict[str, OpenEngine] = {"duckdb": lambda folder: DuckdbEngine(folder, "1GB", 1)}
+ENGINES: dict[str, OpenEngine] = {
+    "duckdb": lambda folder: DuckdbEngine(folder, "1GB", 1),
+    "memory": lambda folder: MemoryEngine(folder / "spill", "1GB", 1),
+}
 
 
 def every_engine(test: Callable[..., Any]) -> Callable[..., Any]:

@@ -26,7 +26,7 @@ EVERY = "12h"
 DAY = dt.timedelta(days=1)
 
 
-class Killed(Exception):
+class Killed(Exception):  # noqa: N818
     """Stands for the end of the process."""
 
 
@@ -146,7 +146,7 @@ def test_another_replay_s_state_is_refused(world, own_key_file, tmp_path):
         replayed_to(world.dataset, out, stop_at=3)
     with pytest.raises(UsageError, match=r"every = '12h'.*'1d'[\s\S]*--restart"):
         replay(ReplayRequest(str(world.dataset), "1d"), out, load_settings(None, {}))
-    with pytest.raises(UsageError, match="fdr = 0.01"):
+    with pytest.raises(UsageError, match=r"fdr = 0\.01"):
         replay(ReplayRequest(str(world.dataset), EVERY), out, load_settings(None, {"fdr": 0.05}))
     other = tmp_path / "other"
     shutil.copytree(world.dataset, other)
