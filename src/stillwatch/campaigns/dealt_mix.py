@@ -3,8 +3,9 @@
 What should move: a dispatcher deals requests of every template, with every limit of the answer, over all accounts; a
 customer who uses one of the templates keeps to one or two of them and to one program's settings. Null model: an
 account's labels are Dirichlet-multinomial around what all users of the templates do, with a precision of `OWN`
-(each keeps to its own). Alternative: the same around what the *other* members do, with the precision that suits the
-members. Source: Dirichlet-multinomial (Polya) likelihoods, Minka 2000, Estimating a Dirichlet distribution.
+(each keeps to its own), or around what the users do who are no members, with the precision that suits them (a public
+tool's templates are mixed alike by all who use the tool). Alternative: the same around what the *other* members do.
+Source: Dirichlet-multinomial (Polya) likelihoods, Minka 2000, Estimating a Dirichlet distribution.
 
 Works badly: for pools in which each account keeps to settings of its own (then the ratio is near 0), and for accounts
 of one or two exchanges. Evaded by: copying the settings of one customer per account, which costs nothing but
@@ -40,11 +41,18 @@ def mix_ratios(entity: IntArray, label: IntArray, n: FloatArray, weight: FloatAr
     if len(n) == 0 or n_labels < 2:
         return np.zeros(n_entities)
     base = _everybody(entity, label, n, n_entities, n_labels)
-    others = _others(entity, label, n, weight, base)
-    pooled = log_likelihoods(entity, n, others, np.tile(POOLED, (n_entities, 1)))
-    pooled = pooled[:, _suits(pooled, weight)]
+    member, other = (
+        _pooled(entity, n, _others(entity, label, n, of, base), of) for of in (weight, 1.0 - weight)
+    )
     own = log_likelihoods(entity, n, base[label], np.tile(OWN, (n_entities, 1)))
-    return np.asarray(pooled - (logsumexp(own, axis=1) - np.log(len(OWN))))
+    own = logsumexp(own, axis=1) - np.log(len(OWN))
+    return np.asarray(member - np.logaddexp(own, other) + np.log(2.0))
+
+
+def _pooled(entity: IntArray, n: FloatArray, base: FloatArray, weight: FloatArray) -> FloatArray:
+    """Log-likelihood of each entity around a common base, at the precision that suits those who weigh."""
+    log_likelihood = log_likelihoods(entity, n, base, np.tile(POOLED, (len(weight), 1)))
+    return np.asarray(log_likelihood[:, _suits(log_likelihood, weight)])
 
 
 def _everybody(

@@ -15,12 +15,11 @@ from scipy.special import expit
 from stillwatch.campaigns.cells import Cells
 from stillwatch.campaigns.dealt_mix import mix_ratios
 from stillwatch.campaigns.membership import (
-    LEAST,
-    MOST,
     declared_ratios,
+    joined_ratios,
     member_probabilities,
-    newcomer_odds,
-    newcomer_ratios,
+    part_odds,
+    part_ratios,
     share_ratios,
     tie_ratios,
     use_odds,
@@ -45,90 +44,121 @@ class _Users:
 
     Attributes:
         number: index into `Usage.entities`.
-        tested: index into the candidate's entities, or -1.
+        of_part: index into the part's entities, or -1.
+        tested: index into the wider group's entities, or -1.
         uses: exchanges in the templates.
         totals: all exchanges.
         declared: whether it is a declared organisation.
     """
 
     number: IntArray
+    of_part: IntArray
     tested: IntArray
     uses: FloatArray
     totals: FloatArray
     declared: BoolArray
 
 
-def entity_probabilities(parts: Sequence[JudgedGroup], usage: Usage, cells: Cells | None) -> dict[str, float]:
+def entity_probabilities(
+    parts: Sequence[JudgedGroup],
+    usage: Usage,
+    cells: Cells | None,
+    tested: Sequence[JudgedGroup] = (),
+) -> dict[str, float]:
     """Probability of each entity to belong to the campaign that these parts are.
 
     Args:
         parts: groups with members of their own.
         usage: who used which template.
         cells: of all users of the parts' templates; without them neither mix nor declaration is looked at.
+        tested: all tested groups. Where a part is the core of a wider one, the other entities are judged by what
+            the tests said of them in the wider one.
     """
     best: dict[str, float] = {}
     for part in parts:
-        for entity, probability in _part_probabilities(part, usage, cells).items():
+        templates = part.tests.candidate.templates
+        wider = [group for group in tested if group.tests.candidate.templates == templates]
+        widest = max([part, *wider], key=lambda group: len(group.tests.candidate.entities))
+        for entity, probability in _part_probabilities(part, widest, usage, cells).items():
             best[entity] = max(best.get(entity, 0.0), probability)
     return best
 
 
-def _part_probabilities(part: JudgedGroup, usage: Usage, cells: Cells | None) -> dict[str, float]:
-    candidate, tied = part.tests.candidate, part.tests.tied
-    templates = usage.templates[list(candidate.templates)]
-    users = _users(part, usage, cells, templates)
+def _part_probabilities(
+    part: JudgedGroup, wider: JudgedGroup, usage: Usage, cells: Cells | None
+) -> dict[str, float]:
+    templates = usage.templates[list(part.tests.candidate.templates)]
+    users = _users(part, wider, usage, cells)
     names = usage.entities[users.number].tolist()
-    inside = users.tested >= 0
-    ratios = {
-        family: np.where(inside, verdict.log_ratios[users.tested], 0.0)
-        for family, verdict in part.tests.verdicts.items()
-        if cells is None or family != "template_mix"  # `pairs` says the same of more
+    inside = users.of_part >= 0
+    ratios = _test_ratios(part, wider, users)
+    if cells is not None:
+        del ratios["template_mix"]  # `pairs` says the same of more
+    tied = {
+        kind: holders | wider.tests.tied.get(kind, frozenset()) for kind, holders in part.tests.tied.items()
     }
     ratios["ties"] = tie_ratios(names, tied)
-    ratios["share"] = share_ratios(users.uses, users.totals)
     ratios["declared"] = declared_ratios(users.declared, names, tied)
+    given = {"share": share_ratios(users.uses, users.totals)}
     prior = use_odds(users.uses, int((users.uses == 1).sum()))
-    weight = np.where(inside, member_probabilities(prior, ratios), 0.0)
+    weight = np.where(inside, member_probabilities(prior, ratios | given), 0.0)
     if cells is not None:
         ratios |= _mixes(cells, templates, usage.entities[users.number], weight)
-        weight = np.where(inside, member_probabilities(prior, ratios), 0.0)
-    probabilities = member_probabilities(prior, ratios)
-    newcomers = _newcomers(part, users, usage, weight)
-    ratios["newcomer"] = newcomer_ratios(users.uses, users.totals, weight)
-    del ratios["share"]
-    total = sum((np.clip(ratio, LEAST, MOST) for ratio in ratios.values()), np.zeros(len(names)))
-    probabilities[newcomers] = expit(total[newcomers] + newcomer_odds(total[newcomers]))
-    wanted = inside | newcomers
-    return {name: float(p) for name, p, keep in zip(names, probabilities, wanted, strict=True) if keep}
+        weight = np.where(inside, member_probabilities(prior, ratios | given), 0.0)
+    probabilities = member_probabilities(prior, ratios | given)
+    others = _others(part, users, usage, weight)
+    ratios["part"] = part_ratios(users.uses, users.totals, weight)
+    total = joined_ratios(ratios, len(names))
+    probabilities[others] = expit(total[others] + part_odds(total[others]))
+    kept = inside | others
+    return {name: float(p) for name, p, keep in zip(names, probabilities, kept, strict=True) if keep}
 
 
-def _newcomers(part: JudgedGroup, users: _Users, usage: Usage, weight: FloatArray) -> BoolArray:
-    """Users who were not tested and use nothing but what is the members' alone."""
-    candidate = part.tests.candidate
-    if candidate.discovered_by == "links":
-        # A group found by its links was told from the other users of its templates; they are no newcomers.
-        return np.zeros(len(users.number), dtype=bool)
-    counts = usage.both[users.number][:, list(candidate.templates)].toarray()
-    return (users.tested < 0) & theirs_alone(counts, weight >= CLEAR)
+def _others(part: JudgedGroup, users: _Users, usage: Usage, weight: FloatArray) -> BoolArray:
+    """Users outside the part who may be members: tested in the wider group, or in none but the members' templates."""
+    counts = usage.both[users.number][:, list(part.tests.candidate.templates)].toarray()
+    alone = theirs_alone(counts, weight >= CLEAR)
+    return np.asarray((users.of_part < 0) & ((users.tested >= 0) | alone))
 
 
-def _users(part: JudgedGroup, usage: Usage, cells: Cells | None, templates: NDArray[np.str_]) -> _Users:
-    entities = part.tests.candidate.entities
-    counts = np.asarray(usage.both[:, list(part.tests.candidate.templates)].sum(axis=1), dtype=np.float64)
-    number = np.union1d(np.flatnonzero(counts.ravel() > 0), entities)
-    tested = np.full(len(usage.entities), -1, dtype=np.int64)
-    tested[entities] = np.arange(len(entities))
+def _test_ratios(part: JudgedGroup, wider: JudgedGroup, users: _Users) -> dict[str, FloatArray]:
+    """What the tests said of each user: in the part where it was tested there, else in the wider group, else 0."""
+    ratios = {}
+    for family, verdict in part.tests.verdicts.items():
+        of_wider = wider.tests.verdicts[family].log_ratios
+        ratio = np.where(users.tested >= 0, of_wider[users.tested], 0.0)
+        ratios[family] = np.where(users.of_part >= 0, verdict.log_ratios[users.of_part], ratio)
+    return ratios
+
+
+def _users(part: JudgedGroup, wider: JudgedGroup, usage: Usage, cells: Cells | None) -> _Users:
+    columns = list(part.tests.candidate.templates)
+    counts = np.asarray(usage.both[:, columns].sum(axis=1), dtype=np.float64)
+    entities = wider.tests.candidate.entities
+    number = np.union1d(
+        np.flatnonzero(counts.ravel() > 0), np.union1d(entities, part.tests.candidate.entities)
+    )
+    of_part, tested = (
+        _numbered(group.tests.candidate.entities, len(usage.entities))[number] for group in (part, wider)
+    )
     uses, totals = counts.ravel()[number], usage.totals.sum(axis=1)[number]
     declared = np.zeros(len(number), dtype=bool)
     if cells is not None:
         entity = _positions(usage.entities[number], cells.entities)
-        core = cells.touching(templates)
+        core = cells.touching(usage.templates[columns])
         # An exchange whose prompt and system prompt are both of the templates is one use.
         of_core = entity[cells.account[core]] + 1
         counted = np.bincount(of_core, weights=cells.n[core], minlength=len(number) + 1)
         uses = np.asarray(counted[1:], dtype=np.float64)
         declared[entity[(cells.entities != cells.accounts) & (entity >= 0)]] = True
-    return _Users(number, tested[number], np.maximum(uses, 1.0), totals, declared)
+    return _Users(number, of_part, tested, np.maximum(uses, 1.0), totals, declared)
+
+
+def _numbered(entities: IntArray, n: int) -> IntArray:
+    """Position of each of n entities in `entities`, or -1."""
+    positions = np.full(n, -1, dtype=np.int64)
+    positions[entities] = np.arange(len(entities))
+    return positions
 
 
 def _positions(names: NDArray[np.str_], wanted: NDArray[np.str_]) -> IntArray:

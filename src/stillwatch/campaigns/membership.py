@@ -38,8 +38,13 @@ def member_probabilities(prior: FloatArray, ratios: Mapping[str, FloatArray]) ->
         prior: natural logarithms of prior odds (`use_odds`).
         ratios: natural logarithms of likelihood ratios by family, each shape (n_entities,).
     """
-    total = sum((np.clip(ratio, LEAST, MOST) for ratio in ratios.values()), np.zeros(len(prior)))
+    total = joined_ratios(ratios, len(prior))
     return np.asarray(expit(np.clip(prior, *_PRIOR_RANGE) + total), dtype=np.float64)
+
+
+def joined_ratios(ratios: Mapping[str, FloatArray], n: int) -> FloatArray:
+    """Sum of the families' log ratios, each within its bounds, shape (n,)."""
+    return np.asarray(sum((np.clip(ratio, LEAST, MOST) for ratio in ratios.values()), np.zeros(n)))
 
 
 def use_odds(uses: FloatArray, n_single: int) -> FloatArray:
@@ -92,7 +97,7 @@ def declared_ratios(
     return np.asarray(np.where(declared & untied, LEAST, 0.0))
 
 
-def newcomer_ratios(uses: FloatArray, totals: FloatArray, weight: FloatArray) -> FloatArray:
+def part_ratios(uses: FloatArray, totals: FloatArray, weight: FloatArray) -> FloatArray:
     """Does an account give the templates the part of its exchanges that a member gives, or that a stray does?
 
     Beta-binomial likelihoods: a member's part is like that of one of the members, a stray's is small, or (`WHOLE`)
@@ -118,8 +123,10 @@ def newcomer_ratios(uses: FloatArray, totals: FloatArray, weight: FloatArray) ->
     return np.asarray(member - np.logaddexp(stray, np.where(rest == 0, np.log(WHOLE), -np.inf)))
 
 
-def newcomer_odds(ratio: FloatArray) -> float:
-    """Prior odds (natural logarithm) of newcomers, by EM over them all, with half a stray more than were seen.
+def part_odds(ratio: FloatArray) -> float:
+    """Prior odds (natural logarithm) of those outside a tested group, by EM over them all.
+
+    Half a stray more than were seen is counted, so that a single newcomer is not taken for granted.
 
     Args:
         ratio: natural logarithms of the likelihood ratio of each, shape (n,).

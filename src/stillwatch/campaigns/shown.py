@@ -157,32 +157,41 @@ class ShownGroup:
         }
 
 
+_Known = tuple[Cells | None, Sequence[JudgedGroup]]
+
+
 def shown_groups(
-    judged: Sequence[JudgedGroup], usage: Usage, most_unreported: int, cells: Cells | None = None
+    judged: Sequence[JudgedGroup],
+    usage: Usage,
+    most_unreported: int,
+    cells: Cells | None = None,
+    tested: Sequence[JudgedGroup] | None = None,
 ) -> list[ShownGroup]:
     """Campaigns first, then the tested groups that are none, largest first.
 
     Args:
-        judged: tested groups.
+        judged: groups that may be shown.
         usage: who used which template.
         most_unreported: most groups shown that are no campaigns.
         cells: of all users of the reported groups' templates (`user_cells`); without them members are told less well.
+        tested: all tested groups, where `judged` is only a part of them.
     """
+    everything = judged if tested is None else tested
     groups = distinct(judged)
     reported = [group for group in groups if group.reported]
     joined = sorted(campaigns(reported), key=lambda one: -sum(part.n_exchanges for part in one.cores))
     others = sorted((group for group in groups if not group.reported), key=lambda group: -group.n_exchanges)
     taken: set[str] = set()
-    shown = [_shown("c", one, usage, taken, cells) for one in joined]
-    rest = [_shown("g", Joined([group], []), usage, taken, None) for group in others[:most_unreported]]
+    shown = [_shown("c", one, usage, taken, (cells, everything)) for one in joined]
+    rest = [_shown("g", Joined([group], []), usage, taken, (None, ())) for group in others[:most_unreported]]
     return shown + rest
 
 
-def _shown(prefix: str, joined: Joined, usage: Usage, taken: set[str], cells: Cells | None) -> ShownGroup:
+def _shown(prefix: str, joined: Joined, usage: Usage, taken: set[str], known: _Known) -> ShownGroup:
     ordered = tuple(sorted(joined.cores, key=lambda part: (-part.n_exchanges, part.index)))
     group_id = next(name for name in _names(prefix, ordered[0], usage) if name not in taken)
     taken.add(group_id)
-    probabilities = entity_probabilities(ordered, usage, cells)
+    probabilities = entity_probabilities(ordered, usage, *known)
     if prefix != "c":
         # Newcomers join campaigns only.
         tested = {name for part in ordered for name in usage.entities[part.tests.candidate.entities].tolist()}
