@@ -1,0 +1,23 @@
+"""docs/replay.md says what the code does."""
+
+import re
+from pathlib import Path
+
+from stillwatch.campaigns.online import BORN_BEFORE, DECAY, GROWTH, HOPELESS, patience
+from stillwatch.campaigns.tables import HISTORY
+from stillwatch.replaying.hypotheses import FIRST_LOOK, SAME
+
+PAGE = (Path(__file__).parents[2] / "docs" / "replay.md").read_text("utf-8")
+
+
+def test_the_history_s_columns():
+    (told,) = re.findall(r"<!-- generated: history -->\n(.*?)\n<!-- end -->", PAGE, re.DOTALL)
+    assert told == HISTORY.markdown()
+
+
+def test_the_constants():
+    assert (GROWTH, SAME, FIRST_LOOK, HOPELESS) == (1.25, 0.5, 30, (-2.0, -10.0))
+    assert "a quarter" in PAGE and "half of its templates" in PAGE and f"{FIRST_LOOK} exchanges" in PAGE
+    assert f"(i + {BORN_BEFORE})^-{DECAY}" in PAGE
+    assert (patience(-3 * 2.3026), patience(-11 * 2.3026)) == (3, 6)
+    assert "skip two or five places" in PAGE
