@@ -106,9 +106,10 @@ def table(rows: list[Row]) -> str:
     for which in ("alone", "left out"):
         head += [f"{which}: {side} campaigns found" for side in sides]
         head += [f"{which}: benign accounts accused", f"{which}: false campaigns"]
+    head.append("left out: campaigns found on the last rung")
     lines = [_line(head), _line(["---"] * len(head))]
     for name, without, by_itself in rows:
-        lines.append(_line([name, *_cells(by_itself), *_cells(without)]))
+        lines.append(_line([name, *_cells(by_itself), *_cells(without), str(without.shaped)]))
     return "\n".join(lines) + "\n"
 
 

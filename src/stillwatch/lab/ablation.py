@@ -7,14 +7,18 @@ reported where the smaller of both e-values passes e-BH, and nothing explains it
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stillwatch.campaigns import group as group_tests
+from stillwatch.campaigns.births import Lives
 from stillwatch.campaigns.candidates import CandidateSettings
 from stillwatch.campaigns.co_occurrence import AttributeModels
 from stillwatch.campaigns.evalues import false_discovery_levels
@@ -23,6 +27,7 @@ from stillwatch.campaigns.families import FAMILIES, TIES, rungs
 from stillwatch.campaigns.group import GroupTests
 from stillwatch.campaigns.judge import Beside, Rates, judge
 from stillwatch.campaigns.ladder import Standing, standings
+from stillwatch.campaigns.output_maximisation import TemplateScores
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.shown import shown_groups
@@ -69,11 +74,13 @@ class Effect:
         found: true campaigns found, by column of the targets.
         accused: benign accounts that are members of reported campaigns.
         false: reported campaigns that are none.
+        shaped: true campaigns found on the last rung, training-shaped.
     """
 
     found: dict[Side, Rate]
     accused: Rate
     false: int
+    shaped: int
 
     @classmethod
     def add(cls, effects: Iterable["Effect"]) -> "Effect":
@@ -83,6 +90,7 @@ class Effect:
             {one: Rate.add(effect.found[one] for effect in effects) for one in Side},
             Rate.add(effect.accused for effect in effects),
             sum(effect.false for effect in effects),
+            sum(effect.shaped for effect in effects),
         )
 
 
@@ -109,8 +117,21 @@ def read_tested(steps: Path, labels: Path, settings: ScanSettings) -> TestedWorl
     with opened_store() as store:
         truth = read_truth(store, labels)
     scenarios = read_scenarios(labels.parent, truth.exchanges) or {}
-    groups = judge(usage, found, table("candidate_sample"), Beside(models), rates)
+    beside = Beside(
+        models,
+        Lives.from_tables(table("accounts"), table("account_entities")),
+        TemplateScores.from_table(table("template_outputs")),
+    )
+    with _every_test():
+        groups = judge(usage, found, table("candidate_sample"), beside, rates)
     return TestedWorld(usage, groups, accounts, truth, scenarios, rates)
+
+
+@contextmanager
+def _every_test() -> Iterator[None]:
+    """A scan spares the dearer tests where the pool's rung fails without them; here that rung may be switched off."""
+    with patch.object(group_tests, "one_pool_log_e", lambda log_e, left_out=(): 1.0):
+        yield
 
 
 def left_out(world: TestedWorld, families: Collection[str]) -> Effect:
@@ -131,7 +152,9 @@ def unexplained(world: TestedWorld) -> Effect:
 
 def alone(world: TestedWorld, family: str) -> Effect:
     """With this family only, beside the repetition of the template that makes a group."""
-    log_e = np.array([min(_log_e(g.tests, family), g.tests.candidate.log_e_repetitive) for g in world.groups])
+    log_e = np.array(
+        [min(g.tests.log_e.get(family, 0.0), g.tests.candidate.log_e_repetitive) for g in world.groups]
+    )
     levels = false_discovery_levels(log_e)
     judged = [
         replace(group, standing=_by_itself(float(value), float(level), world.rates.fdr), explanations=())
@@ -141,14 +164,9 @@ def alone(world: TestedWorld, family: str) -> Effect:
 
 
 def _without(test: GroupTests, families: Collection[str]) -> GroupTests:
-    log_e = {finding.family: finding.log_e for finding in test.findings}
     kept = tuple(finding for finding in test.findings if finding.family not in families)
-    reached = rungs(log_e, test.candidate.log_e_repetitive, families)
+    reached = rungs(test.log_e, test.candidate.log_e_repetitive, families)
     return replace(test, findings=kept, rung_log_e=reached, left_out=tuple(families))
-
-
-def _log_e(test: GroupTests, family: str) -> float:
-    return next((finding.log_e for finding in test.findings if finding.family == family), 0.0)
 
 
 def _by_itself(log_e: float, level: float, fdr: float) -> Standing:
@@ -166,7 +184,7 @@ def _effect(world: TestedWorld, judged: Sequence[JudgedGroup]) -> Effect:
         }
         for group in shown
     }
-    rung = dict.fromkeys(members, Rung.ONE_TASK_POOL.value)
+    rung = {group.group_id: str(group.main.standing.rung) for group in shown}
     matches = match(Reported(rung, members, {name: Counter() for name in members}), world.truth)
     accused = {account for own in members.values() for account in own} - world.truth.members
     of_side = {c: side(world.scenarios.get(c, Scenario(c))) for c in matches.of}
@@ -180,6 +198,7 @@ def _effect(world: TestedWorld, judged: Sequence[JudgedGroup]) -> Effect:
         },
         Rate(len(accused), len(world.truth.home.keys() - world.truth.members)),
         len(matches.false),
+        sum(any(rung[name] == Rung.TRAINING_SHAPED for name in names) for names in matches.of.values()),
     )
 
 
