@@ -18,7 +18,7 @@ from stillwatch.lab.ablation import (
     FAMILIES,
     TIES,
     Effect,
-    TestedWorld,
+    JudgedWorld,
     alone,
     left_out,
     read_tested,
@@ -70,7 +70,7 @@ def main(wanted: list[str] | None = None, out: Path = OUT, page: Path = PAGE) ->
         write_block(page, ABLATION.block(words), ABLATION)
 
 
-def both(tested: TestedWorld) -> Iterator[tuple[str, tuple[Effect | None, Effect]]]:
+def both(tested: JudgedWorld) -> Iterator[tuple[str, tuple[Effect | None, Effect]]]:
     """Name of a row, and what it finds alone and when left out."""
     yield ALL, (None, left_out(tested, ()))
     for family in FAMILIES:

@@ -46,7 +46,7 @@ from stillwatch.signals.classifiers import load_classifiers
 
 
 @dataclass(frozen=True)
-class TestedWorld:
+class JudgedWorld:
     """What one scan tested, and the truth.
 
     Attributes:
@@ -94,7 +94,7 @@ class Effect:
         )
 
 
-def read_tested(steps: Path, labels: Path, settings: ScanSettings) -> TestedWorld:
+def read_tested(steps: Path, labels: Path, settings: ScanSettings) -> JudgedWorld:
     """Tests the groups of a scan that kept its steps.
 
     Args:
@@ -124,7 +124,7 @@ def read_tested(steps: Path, labels: Path, settings: ScanSettings) -> TestedWorl
     )
     with _every_test():
         groups = judge(usage, found, table("candidate_sample"), beside, rates)
-    return TestedWorld(usage, groups, accounts, truth, scenarios, rates)
+    return JudgedWorld(usage, groups, accounts, truth, scenarios, rates)
 
 
 @contextmanager
@@ -134,7 +134,7 @@ def _every_test() -> Iterator[None]:
         yield
 
 
-def left_out(world: TestedWorld, families: Collection[str]) -> Effect:
+def left_out(world: JudgedWorld, families: Collection[str]) -> Effect:
     """Without these families."""
     tests = [_without(group.tests, families) for group in world.groups]
     places = standings(tests, world.rates.fdr, world.rates.shape_error)
@@ -145,12 +145,12 @@ def left_out(world: TestedWorld, families: Collection[str]) -> Effect:
     return _effect(world, judged)
 
 
-def unexplained(world: TestedWorld) -> Effect:
+def unexplained(world: JudgedWorld) -> Effect:
     """With every family, and no innocent explanation tried."""
     return _effect(world, [replace(group, explanations=()) for group in world.groups])
 
 
-def alone(world: TestedWorld, family: str) -> Effect:
+def alone(world: JudgedWorld, family: str) -> Effect:
     """With this family only, beside the repetition of the template that makes a group."""
     log_e = np.array(
         [min(g.tests.log_e.get(family, 0.0), g.tests.candidate.log_e_repetitive) for g in world.groups]
@@ -173,7 +173,7 @@ def _by_itself(log_e: float, level: float, fdr: float) -> Standing:
     return Standing(Rung.ONE_TASK_POOL if level <= fdr else None, log_e, level, 0.0)
 
 
-def _effect(world: TestedWorld, judged: Sequence[JudgedGroup]) -> Effect:
+def _effect(world: JudgedWorld, judged: Sequence[JudgedGroup]) -> Effect:
     shown = shown_groups([group for group in judged if group.reported], world.usage, 0)
     members = {
         group.group_id: {
@@ -202,4 +202,4 @@ def _effect(world: TestedWorld, judged: Sequence[JudgedGroup]) -> Effect:
     )
 
 
-__all__ = ["FAMILIES", "TIES", "Effect", "TestedWorld", "alone", "left_out", "read_tested", "unexplained"]
+__all__ = ["FAMILIES", "TIES", "Effect", "JudgedWorld", "alone", "left_out", "read_tested", "unexplained"]
