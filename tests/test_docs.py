@@ -9,9 +9,18 @@ from typing import Any
 import pytest
 import typer
 
-from stillwatch.campaigns import common_stream, exchangeability, explanations, partition, training_shape
-from stillwatch.campaigns.co_occurrence import TIED_BY, TIED_SHARE
+from stillwatch.campaigns import (
+    common_stream,
+    exchangeability,
+    explanations,
+    group,
+    output_maximisation,
+    partition,
+    training_shape,
+)
+from stillwatch.campaigns.co_occurrence import CONNECTED, TIED_SHARE
 from stillwatch.campaigns.explanations import ONE_OWNER
+from stillwatch.campaigns.families import FAMILIES
 from stillwatch.campaigns.shown import MEMBER_THRESHOLD
 from stillwatch.campaigns.tables import RESULTS, Rung
 from stillwatch.cli.main import app
@@ -188,8 +197,7 @@ def test_pages_name_no_machine_and_no_registry():
 
 
 def test_every_family_and_every_rung_is_described():
-    families = {f"shared_{kind}" for kind in TIED_BY} | {"common_stream", "exchangeability", "partition"}
-    assert families | {"training_shape"} <= set(code(DETECTION))
+    assert set(FAMILIES) <= set(code(DETECTION))
     for rung in Rung:
         spelled = rung.value.replace("training_shaped", "training-shaped").replace("_", " ")
         assert f"*{spelled}*" in DETECTION
@@ -201,10 +209,14 @@ def test_every_family_and_every_rung_is_described():
     [
         ("by a factor of 1.3 or more", common_stream.CLUMPED == 1.3),
         ("precision of at most 50", exchangeability.LOYAL_PRECISION == 50),
-        ("At most 64 topics", exchangeability.MOST_TOPICS == 64),
+        ("At most 160 topics", exchangeability.MOST_TOPICS == 160),
         ("at a rate of 10 % or more", partition.REPEATING == 0.1),
         ("At least half of the exchanges", training_shape.MAJORITY == 0.5),
         ("fewer than half of the accounts share", TIED_SHARE == 0.5),
+        ("do not hold six tenths of the group together", CONNECTED == 0.6),
+        ("mix of their own (precision of at most 10", group.OWN_MIX == 10),
+        ("tasks come back at a rate below 5 %", group.FRESH_RATE == 0.05),
+        ("Among the highest 5 %, e is 20", output_maximisation.LEVEL == 0.05),
         ("stands behind nine tenths", ONE_OWNER == 0.9),
         ("1 % unless `--fdr`", ScanSettings.model_fields["fdr"].default == 0.01),
         ("`shape_error` (20 % unless", ScanSettings.model_fields["shape_error"].default == 0.2),

@@ -96,19 +96,20 @@ def _own_sittings(test: GroupTests, standing: Standing) -> Explanation:
     """A reseller's accounts are tied and hold everybody's work, but its customers come and go in sittings, each
     with work of their own, and come back to it."""
     rhythm = test.verdicts[RHYTHM]
-    measure = rhythm.log_e / LN10
-    name = "a reseller's or product's many customers"
-    if measure > SITTINGS:
-        text = "the accounts' hours are not those of many customers who come and go in sittings of their own"
-        return Explanation(name, False, measure - SITTINGS, measure, SITTINGS, text)
-    text = f"{rhythm.innocent_share:.0%} of the accounts work in sittings, as many customers behind a reseller do"
-    inside = [test.fresh.log_e]
-    if WITHIN not in test.left_out:
-        inside.append(test.sittings.log_e)
-    fits, margin, measure, threshold = _decided_by(min(inside), standing)
-    if not fits:
-        text += "; but a sitting does not hold together, and hardly any task comes back"
-    return Explanation(name, fits, margin, measure, threshold, text)
+    measure = threshold = SITTINGS
+    fits, margin = False, rhythm.log_e / LN10 - SITTINGS
+    text = "the accounts' hours are not those of many customers who come and go in sittings of their own"
+    if margin > 0:
+        measure = rhythm.log_e / LN10
+    else:
+        inside = [test.fresh.log_e]
+        if WITHIN not in test.left_out:
+            inside.append(test.sittings.log_e)
+        fits, margin, measure, threshold = _decided_by(min(inside), standing)
+        text = f"{rhythm.innocent_share:.0%} of the accounts work in sittings, as many customers behind a reseller do"
+        if not fits:
+            text += "; but a sitting does not hold together, and hardly any task comes back"
+    return Explanation("a reseller's or product's many customers", fits, margin, measure, threshold, text)
 
 
 def _one_customer(test: GroupTests, standing: Standing) -> Explanation:
