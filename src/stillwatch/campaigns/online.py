@@ -41,8 +41,9 @@ FloatArray = NDArray[np.float64]
 
 GROWTH = 1.25
 """Growth of a group's exchanges from one place of the schedule to the next."""
-HOPELESS = (-2.0, -10.0)
-"""Decimal logarithms of e-values below which a group is looked at less often."""
+PATIENCE = ((1.0, 1), (-2.0, 2), (-10.0, 3))
+LONGEST = 6
+"""(decimal logarithm of the last look's e-value, places to the next look) from promising to hopeless, and beyond."""
 BORN_BEFORE, DECAY = 100, 1.1
 """gamma_i is proportional to (i + BORN_BEFORE)^-DECAY."""
 
@@ -56,10 +57,11 @@ def look_place(n: float, n_first: float) -> int:
 def patience(log_e: float) -> int:
     """Places to the next look, from the e-value (natural logarithm) of the last: the more hopeless, the more.
 
-    A group whose e-value is far below 1 needs several times its data to change sides; a look costs computing time.
+    Evidence grows about in proportion to the data: what has none yet needs more than a quarter more of them, and what
+    speaks against a group needs several times as much to change sides; a look costs computing time.
     """
     decades = log_e / LN10
-    return 1 if decades > HOPELESS[0] else 3 if decades > HOPELESS[1] else 6
+    return next((places for least, places in PATIENCE if decades > least), LONGEST)
 
 
 def log_look_weights(looks: NDArray[np.int64]) -> FloatArray:

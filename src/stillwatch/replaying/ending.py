@@ -105,13 +105,9 @@ def summary_of(
 def _under_their_ids(shown: list[ShownGroup], state: State) -> list[ShownGroup]:
     """The campaigns of the last slice were followed in the same order; each has its id from there."""
     ids = state.campaigns.last_ids
-    renamed = [replace(group, group_id=name) for group, name in zip(shown, ids, strict=False)]
-    taken = set(ids)
-    rest = [
-        replace(group, group_id=f"{group.group_id}_2") if group.group_id in taken else group
-        for group in shown[len(ids) :]
-    ]
-    return [*renamed, *rest]
+    reported = [group for group in shown if group.reported]
+    renamed = [replace(group, group_id=name) for group, name in zip(reported, ids, strict=True)]
+    return [*renamed, *(group for group in shown if not group.reported)]
 
 
 def _with_times(campaigns: pa.Table, state: State) -> pa.Table:

@@ -76,7 +76,7 @@ class Loop:
                 looked = self.looks.look(state, outcomes, day, which)
                 if not looked and _any_reported(outcomes):
                     self.looks.refresh(state, outcomes)
-                if looked or _any_reported(outcomes):
+                if looked or which is not Which.DUE or _any_reported(outcomes):
                     self._follow(state, outcomes, end)
                 fresh_day = False
             self.progress(end, number, len(slices))
