@@ -30,11 +30,11 @@ def customers(town: Town, kind: str, n: int, mean: float) -> None:
 
 
 def pool(town: Town) -> None:
-    """Sixty accounts that work for one campaign: three in ten of their exchanges are cover."""
+    """Sixty accounts that work for one campaign: a fifth of their exchanges is cover."""
     for number, events in enumerate(town.world.queue(60, 5_000, n_templates=4)):
         ties = {"payment_id": f"stolen {number // 5}", "address": f"10.77.{number % 6}.1"}
         account = town.person("hydra", **ties)
-        covered = town.rng.random(len(events.hour)) < 0.3
+        covered = town.rng.random(len(events.hour)) < 0.2
         town.does(account, part(events, ~covered), POOL)
         town.does(account, part(events, covered), COVER)
     # Born late: one exchange each, in the campaign's templates.
@@ -63,7 +63,7 @@ def innocents(town: Town) -> None:
     for _ in range(2):
         events = town.world.customer(25, loyalty=np.inf, clumping=1.2, repeating=0)
         town.does(town.person("researcher"), events, own)
-    for _ in range(12):
+    for _ in range(5):
         account = town.person("curious")
         town.does(account, town.world.customer(20, loyalty=5, clumping=3, repeating=0), Prompts())
         town.does(account, town.world.customer(1, loyalty=5, clumping=1, repeating=0), own)
@@ -111,10 +111,9 @@ def test_newcomers_join_by_a_template_that_is_the_members_alone(world):
         for exchange, prompt in zip(town.exchanges, town.prompts, strict=True)
         if str(exchange["account_id"]).startswith("newborn")
     }
-    # Strangers use `reason 1` as well.
-    assert {account in members for account, name in template.items() if name != "reason 1"} == {True}
-    assert not any(account in members for account, name in template.items() if name == "reason 1")
     assert len(template) == 12
+    # Strangers use `reason 1` as well.
+    assert all(account in members for account, name in template.items() if name != "reason 1")
 
 
 def test_cover_of_a_dedicated_pool_is_flagged_and_a_reseller_s_customers_are_not(world):

@@ -40,11 +40,12 @@ def mix_ratios(entity: IntArray, label: IntArray, n: FloatArray, weight: FloatAr
     n_entities, n_labels = len(weight), int(label.max(initial=0)) + 1
     if len(n) == 0 or n_labels < 2:
         return np.zeros(n_entities)
-    base = _everybody(entity, label, n, n_entities, n_labels)
+    share = n / np.bincount(entity, weights=n, minlength=n_entities)[entity]
     member, other = (
-        _pooled(entity, n, _others(entity, label, n, of, base), of) for of in (weight, 1.0 - weight)
+        _pooled(entity, n, _others(entity, label, share, of), of) for of in (weight, 1.0 - weight)
     )
-    own = log_likelihoods(entity, n, base[label], np.tile(OWN, (n_entities, 1)))
+    everybody = _others(entity, label, share, np.ones(n_entities))
+    own = log_likelihoods(entity, n, everybody, np.tile(OWN, (n_entities, 1)))
     own = logsumexp(own, axis=1) - np.log(len(OWN))
     return np.asarray(member - np.logaddexp(own, other) + np.log(2.0))
 
@@ -55,24 +56,16 @@ def _pooled(entity: IntArray, n: FloatArray, base: FloatArray, weight: FloatArra
     return np.asarray(log_likelihood[:, _suits(log_likelihood, weight)])
 
 
-def _everybody(
-    entity: IntArray, label: IntArray, n: FloatArray, n_entities: int, n_labels: int
-) -> FloatArray:
-    """Labels of the users, each user counted alike, so that the busiest do not set the scale."""
-    totals = np.bincount(entity, weights=n, minlength=n_entities)
-    shares = np.bincount(label, weights=n / totals[entity], minlength=n_labels)
-    return np.asarray((shares + SMOOTHING) / (shares + SMOOTHING).sum())
+def _others(entity: IntArray, label: IntArray, share: FloatArray, weight: FloatArray) -> FloatArray:
+    """For every cell the share of its label among the other entities, each of which counts by its weight.
 
-
-def _others(
-    entity: IntArray, label: IntArray, n: FloatArray, weight: FloatArray, base: FloatArray
-) -> FloatArray:
-    """For every cell the share of its label among the other members."""
-    weighted = weight[entity] * n
-    by_label = np.bincount(label, weights=weighted, minlength=len(base))
-    own_total = np.bincount(entity, weights=weighted, minlength=len(weight))
-    rest = np.maximum(by_label[label] - weighted, 0.0) + SMOOTHING * base[label]
-    return np.asarray(rest / (by_label.sum() - own_total[entity] + SMOOTHING))
+    Entities count alike, however busy they are; a label that only the entity itself has keeps a little.
+    """
+    weighted = weight[entity] * share
+    n_labels = int(label.max()) + 1
+    by_label = np.bincount(label, weights=weighted, minlength=n_labels)
+    rest = np.maximum(by_label[label] - weighted, 0.0) + SMOOTHING / n_labels
+    return np.asarray(rest / (weight.sum() - weight[entity] + SMOOTHING))
 
 
 def _suits(log_likelihood: FloatArray, weight: FloatArray) -> int:

@@ -33,8 +33,6 @@ BoolArray = NDArray[np.bool_]
 
 EXCLUSIVE = 0.9
 """Part of a template's exchanges that members send, from which it is theirs alone."""
-STRANGERS = 0.02
-"""Part of a template's users, seen more than once, who may be strangers to a template that is members' alone."""
 CLEAR = 0.8
 
 
@@ -97,7 +95,8 @@ def _part_probabilities(
     tied = {
         kind: holders | wider.tests.tied.get(kind, frozenset()) for kind, holders in part.tests.tied.items()
     }
-    ratios["ties"] = tie_ratios(names, tied)
+    # Nobody asked what users of neither group share.
+    ratios["ties"] = np.where(inside | (users.tested >= 0), tie_ratios(names, tied), 0.0)
     ratios["declared"] = declared_ratios(users.declared, names, tied)
     given = {"share": share_ratios(users.uses, users.totals)}
     prior = use_odds(users.uses, int((users.uses == 1).sum()))
@@ -117,7 +116,9 @@ def _part_probabilities(
 def _others(part: JudgedGroup, users: _Users, usage: Usage, weight: FloatArray) -> BoolArray:
     """Users outside the part who may be members: tested in the wider group, or in none but the members' templates."""
     counts = usage.both[users.number][:, list(part.tests.candidate.templates)].toarray()
-    alone = theirs_alone(counts, weight >= CLEAR)
+    # What a declared organisation does is no secret, and takes no template from anybody.
+    counts = counts * ~users.declared[:, None]
+    alone = theirs_alone(counts, weight >= CLEAR) & ~users.declared
     return np.asarray((users.of_part < 0) & ((users.tested >= 0) | alone))
 
 
@@ -192,8 +193,5 @@ def theirs_alone(counts: FloatArray, member: BoolArray) -> BoolArray:
         counts: shape (n_users, n_templates); exchanges of all users of the templates.
         member: shape (n_users,); which users are members.
     """
-    used = counts.sum(axis=0)
-    settled = counts >= 2
-    strangers = settled[~member].sum(axis=0)
-    shared = (counts[member].sum(axis=0) < EXCLUSIVE * used) | (strangers > STRANGERS * settled.sum(axis=0))
+    shared = counts[member].sum(axis=0) < EXCLUSIVE * counts.sum(axis=0)
     return np.asarray(counts[:, shared].sum(axis=1) == 0)
