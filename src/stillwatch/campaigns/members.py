@@ -34,6 +34,8 @@ BoolArray = NDArray[np.bool_]
 EXCLUSIVE = 0.9
 """Part of a template's exchanges that members send, from which it is theirs alone."""
 CLEAR = 0.8
+SPEAKS = float(np.log(100.0))
+"""E-value from which a family says something of single accounts."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def _part_probabilities(
     inside = users.of_part >= 0
     ratios = _test_ratios(part, wider, users)
     if cells is not None:
-        del ratios["template_mix"]  # `pairs` says the same of more
+        ratios.pop("template_mix", None)  # `pairs` says the same of more
     tied = {
         kind: holders | wider.tests.tied.get(kind, frozenset()) for kind, holders in part.tests.tied.items()
     }
@@ -123,9 +125,15 @@ def _others(part: JudgedGroup, users: _Users, usage: Usage, weight: FloatArray) 
 
 
 def _test_ratios(part: JudgedGroup, wider: JudgedGroup, users: _Users) -> dict[str, FloatArray]:
-    """What the tests said of each user: in the part where it was tested there, else in the wider group, else 0."""
+    """What the tests said of each user: in the part where it was tested there, else in the wider group, else 0.
+
+    A family by which the group as a whole looks innocent (it works in sittings, say) does not tell its accounts from
+    strays.
+    """
     ratios = {}
     for family, verdict in part.tests.verdicts.items():
+        if verdict.log_e < SPEAKS:
+            continue
         of_wider = wider.tests.verdicts[family].log_ratios
         ratio = np.where(users.tested >= 0, of_wider[users.tested], 0.0)
         ratios[family] = np.where(users.of_part >= 0, verdict.log_ratios[users.of_part], ratio)
