@@ -16,6 +16,8 @@ from stillwatch.campaigns.tables import Rung
 REPORTED, WITHDRAWN, MERGED = "reported", "withdrawn", "merged"
 GREW = 1.25
 """Growth of a campaign's members that is told as an event."""
+FADED = 0.8
+"""Part of a campaign's most exchanges below which its data are on their way out of the horizon."""
 _HEIGHT = {str(rung): height for height, rung in enumerate(Rung)}
 
 Event = dict[str, Any]
@@ -37,6 +39,7 @@ class Tracked:
         templates: names of its templates.
         n_exchanges: exchanges.
         told_members: members when its size was last told.
+        peak: most exchanges that its main group ever had within the horizon.
     """
 
     campaign_id: str
@@ -49,6 +52,7 @@ class Tracked:
     templates: frozenset[str]
     n_exchanges: int
     told_members: int
+    peak: int
 
     @property
     def body(self) -> Body:
@@ -132,6 +136,7 @@ class Campaigns:
         earlier, told = old.rung, old.told_members
         old.status, old.rung, old.log10_e = REPORTED, now.rung, now.log10_e
         old.members, old.templates, old.n_exchanges = now.members, now.templates, now.n_exchanges
+        old.peak = max(old.peak, now.peak)
         for entity in sorted(now.members):
             old.joined.setdefault(entity, at)
         if restored:
@@ -155,7 +160,7 @@ class Campaigns:
             return
         words = _why(old, judged, usage)
         if words is None:
-            return  # nothing of it is live any more: the verdict stands as it was
+            return  # its data leave the horizon, nothing speaks against it: the verdict stands as it was
         old.status = WITHDRAWN
         self._tell(at, old, "withdrawn", words)
 
@@ -191,6 +196,7 @@ def _snapshot(group: ShownGroup, usage: Usage) -> Tracked:
         frozenset(usage.templates[sorted(templates)].tolist()),
         _exchanges(group, usage, sorted(templates)),
         len(members),
+        int(group.main.n_exchanges),
     )
 
 
@@ -200,9 +206,15 @@ def _exchanges(group: ShownGroup, usage: Usage, templates: list[int]) -> int:
 
 
 def _why(old: Tracked, judged: Sequence[JudgedGroup], usage: Usage) -> str | None:
-    """Which innocent explanation fits the groups that the campaign now stands in; None where there are none."""
+    """Which innocent explanation fits the groups that the campaign now stands in; None where there are none.
+
+    Groups with much fewer exchanges than the campaign had are left out: evidence that fades with its data is no
+    evidence of innocence.
+    """
     nearest: tuple[float, str] | None = None
     for group in judged:
+        if group.n_exchanges < FADED * old.peak:
+            continue
         names = frozenset(usage.templates[list(group.tests.candidate.templates)].tolist())
         entities = frozenset(usage.entities[group.tests.candidate.entities].tolist())
         common = len(names & old.templates) / len(names | old.templates)

@@ -7,7 +7,10 @@ from pathlib import Path
 from stillwatch.campaigns.cells import read_cells
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.shown import ShownGroup, shown_groups, user_cells_steps
+from stillwatch.engines.run import Run
 from stillwatch.exchange.writer import write_table
+from stillwatch.replaying.campaigns_over_time import REPORTED
+from stillwatch.replaying.group_results import kept_rows, tables_of_groups, under_their_ids
 from stillwatch.replaying.intake import Intake
 from stillwatch.replaying.looking import Looks, Outcomes, Which
 from stillwatch.replaying.slices import DAY_US, spans
@@ -82,6 +85,8 @@ class Loop:
             self.progress(end, number, len(slices))
             if end // DAY_US > start // DAY_US and not is_last:
                 since = (end - self.horizon) // DAY_US
+                if since > first // DAY_US:
+                    self._keep(state, outcomes)
                 state = save(self.checkpoints, state, day, since)
                 self.intake.forget(state, since)
                 outcomes, fresh_day = Outcomes(), True
@@ -104,6 +109,17 @@ class Loop:
         for step in user_cells_steps(judged, outcomes.usage):
             engine.run(step)
         return shown_groups(judged, outcomes.usage, most, read_cells(engine.table("user_cells")))
+
+    def _keep(self, state: State, outcomes: Outcomes) -> None:
+        """Keep the rows of all campaigns before days are forgotten."""
+        if outcomes.usage is None:
+            return
+        reported = [outcomes.groups[n] for n in sorted(outcomes.groups) if outcomes.groups[n].reported]
+        shown = under_their_ids(self._groups(outcomes, reported, 0), state)
+        run = Run(self.looks.live, lambda words, done, total: None, 0)
+        tables = tables_of_groups(run, shown, state, outcomes.usage)
+        standing = {name for name, one in state.campaigns.tracked.items() if one.status == REPORTED}
+        state.kept = kept_rows(tables, state.kept, standing)
 
     def _write_history(self, state: State) -> None:
         write_table(self.history, history_table(state.campaigns.history))

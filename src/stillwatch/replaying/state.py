@@ -32,6 +32,7 @@ from stillwatch.text.frequency import Sketch
 FORMAT = 1
 """Version of the state's form; a state of another form is refused."""
 MANIFEST = "manifest.json"
+_KEPT = "kept_"
 
 
 @dataclass
@@ -48,6 +49,7 @@ class State:
         campaigns: every campaign ever flagged, and the history.
         parts: names of the signal parts, with the day of each.
         figures: counters for the summary.
+        kept: result rows of campaigns that leave the horizon, by table (replaying/group_results.py).
     """
 
     cursor: int | None
@@ -59,6 +61,7 @@ class State:
     campaigns: Campaigns = field(default_factory=Campaigns)
     parts: list[tuple[str, int]] = field(default_factory=list)
     figures: dict[str, int] = field(default_factory=dict)
+    kept: dict[str, pa.Table] = field(default_factory=dict)
 
 
 def empty_state() -> State:
@@ -145,6 +148,8 @@ def _write(folder: Path, state: State, day: int, live_since: int) -> None:
         _put(folder, name, table)
     _put(folder, "hypotheses", _hypothesis_table(state))
     _put(folder, "history", history_table(state.campaigns.history))
+    for name, table in state.kept.items():
+        _put(folder, f"{_KEPT}{name}", table)
     rest = {
         "cursor": state.cursor,
         "parts": [list(part) for part in state.parts],
@@ -180,8 +185,21 @@ def _read(folder: Path, campaigns: Campaigns) -> State:
     )
     attributes = LiveAttributes(_get(folder, "attributes", ATTRIBUTES), _get(folder, "entities", ENTITIES))
     parts = [(str(name), int(day)) for name, day in rest["parts"]]
+    kept = {
+        file.stem.removeprefix(_KEPT): pq.read_table(file)
+        for file in sorted(folder.glob(f"{_KEPT}*.parquet"))
+    }
     return State(
-        rest["cursor"], fields, usage, attributes, hypotheses, processes, campaigns, parts, rest["figures"]
+        rest["cursor"],
+        fields,
+        usage,
+        attributes,
+        hypotheses,
+        processes,
+        campaigns,
+        parts,
+        rest["figures"],
+        kept,
     )
 
 
