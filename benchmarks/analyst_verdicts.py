@@ -28,11 +28,12 @@ from stillwatch.campaigns.labelled import Labelled, labelled
 from stillwatch.campaigns.prior import labels
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.cli.console import progress
-from stillwatch.lab.ablation import TestedWorld, read_tested
+from stillwatch.lab.ablation import JudgedWorld, read_tested
 from stillwatch.lab.simulate import simulate
 from stillwatch.lab.suites.records import package_digest
 from stillwatch.scan import ScanRequest, scan
 from stillwatch.settings import ScanSettings, load_settings
+from stillwatch.signals.templates import families
 
 OUT = Path(__file__).parent.parent / "out" / "verdicts"
 WORLDS = ("first", "slow", "jitter")
@@ -43,10 +44,11 @@ OTHER = {Opinion.CONFIRMED: Opinion.BENIGN, Opinion.BENIGN: Opinion.CONFIRMED}
 
 @dataclass(frozen=True)
 class Halves:
-    """The second half of a world, tested, and what is known of the first."""
+    """The second half of a world, tested, and what is known of the first; skeletons of the second half's prompts."""
 
-    world: TestedWorld
+    world: JudgedWorld
     known: KnownResults
+    skeletons: pa.Table
 
     def truth_of(self, group: JudgedGroup) -> str | None:
         """The campaign that most of a group's accounts belong to."""
@@ -93,7 +95,8 @@ def halves(world: str, seed: int, scale: str, settings: ScanSettings) -> Halves:
         scan(ScanRequest((str(parts[1]),), keep_steps=True), folder / "second", known)
         (folder / "code").write_text(code)
     tested = read_tested(folder / "second" / "steps", folder / "world" / "labels.parquet", settings)
-    return Halves(tested, read_known(folder / "first"))
+    skeletons = pq.read_table(folder / "second" / "steps" / "prompt_skeletons.parquet")
+    return Halves(tested, read_known(folder / "first"), skeletons)
 
 
 def _cut(dataset: Path, folder: Path) -> tuple[Path, Path]:
@@ -140,6 +143,18 @@ def row(world: str, kind: str, found: list[Labelled], half: Halves) -> str:
     )
 
 
+def naming(half: Halves) -> tuple[float, float]:
+    """Share of the second half's prompts with a template whose name the first half has: without, with --known."""
+    known = half.known.families["prompt"]
+    names = pa.array(set(known["template_id"].to_pylist()))
+    shares = []
+    for told in (None, known):
+        found = families(half.skeletons, told)
+        same = found.filter(pc.is_in(found["template_id"], names))
+        shares.append(pc.sum(same["n_exchanges"]).as_py() / pc.sum(found["n_exchanges"]).as_py())
+    return shares[0], shares[1]
+
+
 def _decades(found: Labelled, at: int) -> float:
     return (found.groups[at].standing.required_log_e - found.without[at].required_log_e) / LN10
 
@@ -154,12 +169,13 @@ def main(wanted: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=41)
     parser.add_argument("--scale", default="small")
     given = parser.parse_args(wanted)
-    lines = []
+    lines, named = [], []
     with progress("Verdicts") as report:
         worlds = given.world or WORLDS
         for n, world in enumerate(worlds):
             report(world, n, len(worlds))
             half = halves(world, given.seed, given.scale, load_settings(None, {"key_file": OUT / "key"}))
+            named.append("{}: {:.0%} without, {:.0%} with what is known".format(world, *naming(half)))
             for kind, some in tables(half.true_table()).items():
                 lines.append(row(world, kind, [half.under(table) for table in some], half))
     print(
@@ -168,6 +184,7 @@ def main(wanted: list[str] | None = None) -> None:
     )
     print("|---|---|---|---|---|---|---|")
     print("\n".join(lines))
+    print("\nPrompts of the second half under template names of the first\n" + "\n".join(named))
 
 
 if __name__ == "__main__":
