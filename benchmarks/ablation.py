@@ -30,7 +30,7 @@ from stillwatch.lab.suites.readme import ABLATION, write_block
 from stillwatch.lab.suites.records import package_digest
 from stillwatch.lab.targets.adaptivity import Side
 from stillwatch.scan import ScanRequest, scan
-from stillwatch.settings import ScanSettings
+from stillwatch.settings import load_settings
 
 ROOT = Path(__file__).parent.parent
 OUT = ROOT / "out" / "ablation"
@@ -43,7 +43,7 @@ Row = tuple[str, Effect, Effect | None]
 
 def main(wanted: list[str] | None = None, out: Path = OUT, page: Path = PAGE) -> None:
     given = _arguments(wanted)
-    settings = ScanSettings()
+    settings = load_settings(None, {})
     with progress("Ablation") as report:
         if given.scanned is not None:
             folders = sorted(path.parent.parent for path in given.scanned.glob("*/out/steps"))
@@ -93,7 +93,7 @@ def scanned(world: str, seed: int, scale: str, out: Path) -> Path:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     simulate(world, seed + (100 if null else 0), folder / "world", scale, null=null)
-    settings = ScanSettings(key_file=folder / "key")
+    settings = load_settings(None, {"key_file": folder / "key"})
     scan(ScanRequest((str(folder / "world" / "dataset"),), keep_steps=True), folder / "out", settings)
     mark.write_text(package_digest())
     return folder

@@ -8,27 +8,28 @@ from tests.end_to_end.worlds import WORLD
 
 from stillwatch.campaigns.families import FAMILIES, HANDS, RHYTHM, SHAPE, TASKS, TOPICS
 from stillwatch.campaigns.tables import Rung
-from stillwatch.lab.ablation import Effect, JudgedWorld, alone, left_out, read_tested, unexplained
+from stillwatch.lab.ablation import Effect, JudgedWorld, _without, alone, left_out, read_tested, unexplained
 from stillwatch.lab.score import score
 from stillwatch.lab.scoring.rates import Rate
 from stillwatch.lab.simulate import simulate
 from stillwatch.lab.suites.readme import ABLATION
 from stillwatch.lab.targets.adaptivity import Side
 from stillwatch.scan import ScanRequest, scan
-from stillwatch.settings import ScanSettings
+from stillwatch.settings import load_settings
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     made = tmp_path_factory.mktemp("ablation") / "w-3"
     world = simulate(WORLD, 3, made / "world")
-    settings = ScanSettings(key_file=made / "key")
+    settings = load_settings(None, {"key_file": made / "key"})
     scan(ScanRequest((str(world.dataset),), keep_steps=True), made / "out", settings)
     return made
 
 
-def judged_anew(folder: Path) -> JudgedWorld:
-    return read_tested(folder / "out" / "steps", folder / "world" / "labels.parquet", ScanSettings())
+def judged_anew(folder: Path, *without: str) -> JudgedWorld:
+    labels = folder / "world" / "labels.parquet"
+    return read_tested(folder / "out" / "steps", labels, load_settings(None, {}), without)
 
 
 @pytest.fixture(scope="module")
@@ -47,17 +48,13 @@ def test_with_every_family_it_is_what_the_scan_said(folder: Path, world: JudgedW
 
 @pytest.mark.parametrize("families", [(*HANDS, RHYTHM), (TASKS,)])
 def test_leaving_out_is_what_the_tests_themselves_do_with_it(
-    folder: Path, world: JudgedWorld, families: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    folder: Path, world: JudgedWorld, families: tuple[str, ...]
 ):
     """Against a run of all tests in which the families are switched off before."""
-    from stillwatch.lab import ablation
-
-    rates = ablation.Rates
-    monkeypatch.setattr(ablation, "Rates", lambda *given: rates(*given, left_out=families))
-    anew = judged_anew(folder)
+    anew = judged_anew(folder, *families)
     assert len(anew.groups) == len(world.groups)
     for mine, theirs in zip(world.groups, anew.groups, strict=True):
-        switched = ablation._without(mine.tests, families)
+        switched = _without(mine.tests, families)
         assert switched.rung_log_e == pytest.approx(dict(theirs.tests.rung_log_e))
         assert {f.family for f in switched.findings} == {f.family for f in theirs.tests.findings}
     assert left_out(world, families) == left_out(anew, families)

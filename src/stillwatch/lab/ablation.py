@@ -94,13 +94,16 @@ class Effect:
         )
 
 
-def read_tested(steps: Path, labels: Path, settings: ScanSettings) -> JudgedWorld:
+def read_tested(
+    steps: Path, labels: Path, settings: ScanSettings, without: tuple[str, ...] = ()
+) -> JudgedWorld:
     """Tests the groups of a scan that kept its steps.
 
     Args:
         steps: the folder `steps` of its results.
         labels: labels.parquet of the simulation, scenarios.parquet beside it.
         settings: those of the scan.
+        without: families that are switched off from the start, not afterwards.
     """
 
     def table(name: str) -> pa.Table:
@@ -110,7 +113,8 @@ def read_tested(steps: Path, labels: Path, settings: ScanSettings) -> JudgedWorl
     usage, found = find_candidates(tables, CandidateSettings(minimum_entities=settings.minimum_accounts))
     attributes = Attributes.from_table(table("account_attributes"))
     models = AttributeModels(attributes, fit_models(attributes))
-    rates = Rates(settings.fdr, settings.shape_error, load_classifiers().benign_training_form_rate)
+    form = load_classifiers().benign_training_form_rate
+    rates = Rates(settings.fdr, settings.shape_error, form, without)
     accounts: dict[str, list[str]] = {}
     for row in table("account_entities").to_pylist():
         accounts.setdefault(row["entity"], []).append(row["account_id"])

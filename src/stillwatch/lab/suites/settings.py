@@ -175,8 +175,10 @@ def _cells(
         scale = Parameter("scale", "small", choices=SCALES).check(given["scale"], where, file)
         run_with = _given(given, where, file)
         for key, null in (("seeds", False), ("null_seeds", True)):
-            made = (Cell(world, seed, null, str(scale)) for seed in _seeds(given[key], key, where, file))
-            cells += [(cell, run_with) for cell in made]
+            made = [Cell(world, seed, null, str(scale)) for seed in _seeds(given[key], key, where, file)]
+            # With seeds from outside a world that stands twice, for its seeds, is run once.
+            there = [cell for cell, _ in cells] if seeds else []
+            cells += [(cell, run_with) for cell in made if cell not in there]
     if not cells:
         raise UsageError("no seed is given", "Set seeds or null_seeds below [suite].", file=file)
     names = [cell.name for cell, _ in cells]
