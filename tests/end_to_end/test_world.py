@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from stillwatch.campaigns.known import KNOWN_TABLES
 from stillwatch.campaigns.tables import RESULTS, Rung
 from tests.cli.command import run
 from tests.end_to_end.worlds import VERDICTS, as_lines, exchanges, scan
@@ -19,7 +20,7 @@ STEPS = [rung.value for rung in Rung]
 @pytest.mark.parametrize("which", ["scanned", "null_scan"])
 def test_every_table_is_there_with_its_schema(which, request):
     found = request.getfixturevalue(which)
-    for schema in RESULTS:
+    for schema in (*RESULTS, *KNOWN_TABLES):
         file = pq.ParquetFile(found.folder / f"{schema.name}.parquet")
         assert file.schema_arrow.names == schema.names
         for column in schema:
@@ -30,7 +31,7 @@ def test_every_table_is_there_with_its_schema(which, request):
             names = file.read([schema.key])[schema.key].to_pylist()
             assert len(set(names)) == len(names), schema.name
     left = {file.name for file in found.folder.iterdir()} - ({"steps"} if which == "null_scan" else set())
-    tables = {f"{schema.name}.parquet" for schema in RESULTS}
+    tables = {f"{schema.name}.parquet" for schema in (*RESULTS, *KNOWN_TABLES)}
     assert left == tables | {"samples.parquet", "summary.json", "report.html"}
 
 
