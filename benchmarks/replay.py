@@ -8,6 +8,7 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -65,7 +66,7 @@ def main() -> None:
     print(f"\nlast slice {seconds[-1] * 1_000:.0f} ms; all {sum(seconds):.0f} s")
 
 
-def measured(dataset: Path, work: Path, every: str, horizon: str) -> tuple[list[float], dict]:
+def measured(dataset: Path, work: Path, every: str, horizon: str) -> tuple[list[float], dict[str, Any]]:
     """Processor seconds of each slice, and the summary."""
     stamps: list[float] = []
 

@@ -46,7 +46,7 @@ def events(campaigns: Campaigns) -> list[tuple[int, str, str, str | None]]:
 
 
 def test_a_campaign_s_life():
-    heard: list[dict] = []
+    heard: list[dict[str, Any]] = []
     campaigns = Campaigns(tell=heard.append)
     campaigns.update(10, [shown(range(10))], [], usage())
     campaigns.update(20, [shown(range(11), rung=SHAPED)], [], usage())

@@ -57,8 +57,8 @@ def test_two_that_share_templates_are_told_apart_by_members():
 def test_every_campaign_is_told_once_and_no_id_is_given_twice(before, now):
     steps = follow(before, now)
     assert [step.now for step in steps if step.now is not None] == list(range(len(now)))
-    kept = [step.before for step in steps if step.change is Change.KEPT]
-    gone = [step.before for step in steps if step.now is None]
+    kept = [str(step.before) for step in steps if step.change is Change.KEPT]
+    gone = [str(step.before) for step in steps if step.now is None]
     assert len(kept) == len(set(kept))
     assert sorted(kept + gone) == sorted(before)
     for step in steps:
@@ -74,7 +74,7 @@ def test_every_campaign_is_told_once_and_no_id_is_given_twice(before, now):
 
 @given(st.dictionaries(st.sampled_from("abcde"), BODIES, max_size=5))
 def test_what_stays_as_it_was_keeps_its_id(before):
-    distinct = {}
+    distinct: dict[str, Body] = {}
     for name, one in before.items():
         if (one.members, one.templates) not in [(b.members, b.templates) for b in distinct.values()]:
             distinct[name] = one

@@ -2,9 +2,14 @@
 
 import datetime as dt
 import json
+import os
 import shutil
+import signal
+import subprocess
+import time
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,14 +21,12 @@ from stillwatch.evidence.results import load_results
 from stillwatch.exchange.errors import UsageError
 from stillwatch.replay import ReplayRequest, replay
 from stillwatch.settings import load_settings
-from tests.cli.command import run
-from tests.end_to_end.test_killed import kill_when
-from tests.end_to_end.worlds import own_key_file, scanned, world
+from tests.cli.command import PROGRAM, run
+from tests.end_to_end.worlds import as_lines, exchanges, own_key_file, scanned, world
 
 __all__ = ["own_key_file", "scanned", "world"]
 
-EVERY = "12h"
-DAY = dt.timedelta(days=1)
+EVERY, LENGTH = "1d", dt.timedelta(days=1)
 
 
 class Killed(Exception):  # noqa: N818
@@ -45,8 +48,9 @@ def replayed(world, own_key_file, tmp_path_factory) -> Path:
     return replayed_to(world.dataset, tmp_path_factory.mktemp("replayed") / "out")
 
 
-def rows(folder: Path, name: str) -> list[dict]:
-    return pq.read_table(folder / f"{name}.parquet").to_pylist()
+def rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pq.read_table(folder / f"{name}.parquet").to_pylist()
+    return found
 
 
 def members(folder: Path) -> dict[str, set[str]]:
@@ -114,10 +118,10 @@ def cut(dataset: Path, out: Path, end: dt.datetime) -> Path:
 def test_nothing_is_read_ahead(replayed, world, own_key_file, tmp_path):
     """Up to any time, the history is what it would be if the data ended there."""
     whole = rows(replayed, "history")
-    end = next(row["at"] for row in whole if row["event"] == "flagged") + dt.timedelta(hours=12)
+    end = next(row["at"] for row in whole if row["event"] == "flagged") + LENGTH
     out = replayed_to(cut(world.dataset, tmp_path / "cut", end), tmp_path / "out")
     # The last slice tests everything, so only what was told before it has to be the same.
-    last = end - dt.timedelta(hours=12)
+    last = end - LENGTH
     assert [row for row in rows(out, "history") if row["at"] <= last] == [
         row for row in whole if row["at"] <= last
     ]
@@ -126,9 +130,9 @@ def test_nothing_is_read_ahead(replayed, world, own_key_file, tmp_path):
 def test_a_replay_that_is_killed_ends_as_one_that_is_not(replayed, world, own_key_file, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(Killed):
-        replayed_to(world.dataset, out, stop_at=2)  # before the first checkpoint
+        replayed_to(world.dataset, out, stop_at=1)  # before the first checkpoint
     with pytest.raises(Killed):
-        replayed_to(world.dataset, out, stop_at=11)
+        replayed_to(world.dataset, out, stop_at=6)
     checkpoints = out / "state" / "checkpoints"
     (held,) = checkpoints.glob("checkpoint-*")
     assert pq.read_schema(out / "history.parquet").names == HISTORY.names
@@ -144,8 +148,8 @@ def test_another_replay_s_state_is_refused(world, own_key_file, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(Killed):
         replayed_to(world.dataset, out, stop_at=3)
-    with pytest.raises(UsageError, match=r"every = '12h'.*'1d'[\s\S]*--restart"):
-        replay(ReplayRequest(str(world.dataset), "1d"), out, load_settings(None, {}))
+    with pytest.raises(UsageError, match=r"every = '1d'.*'12h'[\s\S]*--restart"):
+        replay(ReplayRequest(str(world.dataset), "12h"), out, load_settings(None, {}))
     with pytest.raises(UsageError, match=r"fdr = 0\.01"):
         replay(ReplayRequest(str(world.dataset), EVERY), out, load_settings(None, {"fdr": 0.05}))
     other = tmp_path / "other"
@@ -191,8 +195,26 @@ def test_the_command(replayed, world, own_key_file, tmp_path):
 
 def test_a_process_that_is_killed(replayed, world, own_key_file, tmp_path):
     out = tmp_path / "out"
-    kill_when(["replay", world.dataset, "--every", EVERY, "--out", out], out, "checkpoint-*/manifest.json")
+    command = [PROGRAM, "replay", str(world.dataset), "--every", EVERY, "--out", str(out)]
+    started = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    while not list((out / "state" / "checkpoints").glob("checkpoint-*[0-9]")):
+        assert started.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
     assert not (out / "summary.json").exists()
     told = run("replay", world.dataset, "--every", EVERY, "--out", out).done()
     assert "flagged" in told.err
     assert results(out) == results(replayed)
+
+
+def test_signatures_in_place_of_texts(world, own_key_file, tmp_path):
+    log, dataset = tmp_path / "log.jsonl", tmp_path / "dataset"
+    log.write_bytes(as_lines(exchanges(world).to_pylist()))
+    run("import", log, "--out", dataset, "--hash-only").done()
+    out = tmp_path / "out"
+    replayed_to(dataset, out)
+    (campaign,) = rows(out, "campaigns")
+    assert campaign["flagged_at"] > campaign["first_seen"]
+    assert not (out / "samples.parquet").exists()
+    assert set(pq.read_table(out / "group_templates.parquet").column("skeleton").to_pylist()) == {None}
