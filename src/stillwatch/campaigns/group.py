@@ -93,12 +93,14 @@ class Background:
         benign_form: probability that a legitimate template has a training form.
         lives: births and bans of all accounts; None where nothing is known of them.
         left_out: families that do not count (`families.FAMILIES`), for ablations.
+        thorough: run the dearer tests also where they cannot matter.
     """
 
     models: AttributeModels
     benign_form: float
     lives: births.Lives | None = None
     left_out: Collection[str] = ()
+    thorough: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def run_tests(
         words.shape(shape, background.benign_form, len(sample.ts)),
     ]
     within = fresh = Verdict(0.0, np.zeros(0), 1.0)
-    if one_pool_log_e(log_e, left_out) > 0:
+    if background.thorough or one_pool_log_e(log_e, left_out) > 0:
         # The dearer tests, only where their outcome can matter: the pool's rung fails without them.
         within, fresh = sittings_test(sample, topic, n_topics), partition_test(sample, FRESH_RATE)
         further = _further(candidate, sample, entities, asked.model, background.lives)

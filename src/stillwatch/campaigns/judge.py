@@ -31,12 +31,14 @@ class Rates:
         shape_error: largest probability that a legitimate pool is called training-shaped.
         benign_form: probability that a legitimate template has a training form (from the classifiers' card).
         left_out: families of evidence that do not count, for ablations.
+        thorough: run the dearer tests also where they cannot matter, for ablations.
     """
 
     fdr: float
     shape_error: float
     benign_form: float
     left_out: tuple[str, ...] = ()
+    thorough: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def judge(
     """
     ordered = samples.sort_by([("candidate", "ascending"), ("ts", "ascending"), ("draw", "ascending")])
     number = ordered.column("candidate").to_numpy()
-    background = Background(beside.models, rates.benign_form, beside.lives, rates.left_out)
+    background = Background(beside.models, rates.benign_form, beside.lives, rates.left_out, rates.thorough)
     tests: list[GroupTests] = []
     indices: list[int] = []
     for index, candidate in enumerate(found):

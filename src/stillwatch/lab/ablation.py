@@ -7,17 +7,14 @@ reported where the smaller of both e-values passes e-BH, and nothing explains it
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from unittest.mock import patch
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stillwatch.campaigns import group as group_tests
 from stillwatch.campaigns.births import Lives
 from stillwatch.campaigns.candidates import CandidateSettings
 from stillwatch.campaigns.co_occurrence import AttributeModels
@@ -114,7 +111,7 @@ def read_tested(
     attributes = Attributes.from_table(table("account_attributes"))
     models = AttributeModels(attributes, fit_models(attributes))
     form = load_classifiers().benign_training_form_rate
-    rates = Rates(settings.fdr, settings.shape_error, form, without)
+    rates = Rates(settings.fdr, settings.shape_error, form, without, thorough=True)
     accounts: dict[str, list[str]] = {}
     for row in table("account_entities").to_pylist():
         accounts.setdefault(row["entity"], []).append(row["account_id"])
@@ -126,16 +123,8 @@ def read_tested(
         Lives.from_tables(table("accounts"), table("account_entities")),
         TemplateScores.from_table(table("template_outputs")),
     )
-    with _every_test():
-        groups = judge(usage, found, table("candidate_sample"), beside, rates)
+    groups = judge(usage, found, table("candidate_sample"), beside, rates)
     return JudgedWorld(usage, groups, accounts, truth, scenarios, rates)
-
-
-@contextmanager
-def _every_test() -> Iterator[None]:
-    """A scan spares the dearer tests where the pool's rung fails without them; here that rung may be switched off."""
-    with patch.object(group_tests, "one_pool_log_e", lambda log_e, left_out=(): 1.0):
-        yield
 
 
 def left_out(world: JudgedWorld, families: Collection[str]) -> Effect:
