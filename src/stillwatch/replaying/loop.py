@@ -108,7 +108,10 @@ class Loop:
         engine = self.looks.live
         for step in user_cells_steps(judged, outcomes.usage):
             engine.run(step)
-        return shown_groups(judged, outcomes.usage, most, read_cells(engine.table("user_cells")))
+        cells = read_cells(engine.table("user_cells"))
+        # A campaign's accounts are also judged by what the tests said of them in wider groups.
+        tested = [outcomes.groups[number] for number in sorted(outcomes.groups)]
+        return shown_groups(judged, outcomes.usage, most, cells, tested)
 
     def _keep(self, state: State, outcomes: Outcomes) -> None:
         """Keep the rows of all campaigns before days are forgotten."""
