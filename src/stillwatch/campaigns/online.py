@@ -5,12 +5,15 @@ is innocent. *A look* at place k = 1, 2, ... of a schedule that is fixed by the 
 by one where the exchanges grow by a quarter) gives an e-value e_k, valid for the null by itself; the looks share
 data, so they depend on each other in ways nobody knows. The e-process is the running sum
 
-    S(t) = sum over looks k up to t of w_k e_k,    w_k = 1 / (k (k + 1)),    sum of all w_k = 1.
+    S(t) = sum over looks k up to t of w_k e_k,    sum of all w_k = 1.
 
 Whatever the dependence, the mean of the sum over *all* places is at most sum w_k = 1. S never falls, so S(t) at any
 time, chosen in any way, is at most that sum: an e-value at any stopping time. Places may be left out for any reason,
 hopeless results of earlier looks included (`patience`): what is left out only lowers the sum. A running maximum of
 e-values has no such bound, and is not used.
+
+The weights are fixed beforehand and may be any: the first `EVEN` places, in which nearly every verdict falls, share
+`EVEN_SHARE` evenly; the places beyond share the rest as 1 / (j (j + 1)), j = 1, 2, ...
 
 *Hypotheses* are weighed by their order of birth i = 1, 2, ...: gamma_i proportional to (i + 100)^-1.1, with sum 1
 (Xu & Ramdas 2024, "Online multiple testing with e-values", AISTATS: weights fixed before the evidence is seen). At
@@ -23,7 +26,8 @@ most alpha times the sum over null i of gamma_i S_i(t) <= alpha times the sum of
 together. The mean of the last is at most alpha. As sums never fall and weights are fixed, what is reported once stays
 reported; whether an innocent explanation fits is judged apart, on the latest data, and can only take reports away.
 
-Costs: a first look must reach about 1 / (alpha gamma_1) = 10^5 at alpha = 0.01; later looks pay log10(k (k + 1)) more.
+Costs, in decades of evidence at alpha = 0.01 and one report: 1.4 for the looks, and 5 to 5.7 for the first to the
+300th birth, where a single scan of 300 groups needs 4.5 in all.
 """
 
 import math
@@ -41,6 +45,8 @@ FloatArray = NDArray[np.float64]
 
 GROWTH = 1.25
 """Growth of a group's exchanges from one place of the schedule to the next."""
+EVEN, EVEN_SHARE = 24, 0.9
+"""Places that share most of the weight evenly: growth from 100 exchanges, say, to 20,000."""
 PATIENCE = ((1.0, 1), (-2.0, 2), (-10.0, 3))
 LONGEST = 6
 """(decimal logarithm of the last look's e-value, places to the next look) from promising to hopeless, and beyond."""
@@ -64,10 +70,12 @@ def patience(log_e: float) -> int:
     return next((places for least, places in PATIENCE if decades > least), LONGEST)
 
 
-def log_look_weights(looks: NDArray[np.int64]) -> FloatArray:
-    """Natural logarithms of w_k of looks k = 1, 2, ..."""
-    k = np.asarray(looks, dtype=np.float64)
-    return np.asarray(-np.log(k) - np.log(k + 1.0))
+def log_look_weights(places: NDArray[np.int64]) -> FloatArray:
+    """Natural logarithms of w_k at places k = 1, 2, ..."""
+    k = np.asarray(places, dtype=np.float64)
+    beyond = np.maximum(k - EVEN, 1.0)
+    tail = np.log1p(-EVEN_SHARE) - np.log(beyond) - np.log(beyond + 1.0)
+    return np.asarray(np.where(k <= EVEN, np.log(EVEN_SHARE / EVEN), tail))
 
 
 def log_birth_weights(n: int) -> FloatArray:

@@ -18,8 +18,8 @@ from stillwatch.campaigns.repetition import Usage, log_e_repetitive
 
 SAME = 0.5
 """Least Jaccard index of the templates of one hypothesis at two looks."""
-FIRST_LOOK = 30
-"""Exchanges of a group at its first look: fewer cannot convince, and each look makes the next ones dearer."""
+FIRST_LOOK = 100
+"""Exchanges of a group at its first look: fewer hardly convince, and every birth makes later ones dearer."""
 
 Ints = NDArray[np.int64]
 
