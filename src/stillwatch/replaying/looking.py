@@ -34,7 +34,7 @@ from stillwatch.replaying.renumbering import Renumbering
 from stillwatch.replaying.state import State
 from stillwatch.signals.kinship import template_kin
 
-GAINED, GAINED_LEAST = 1.25, 20
+GAINED, GAINED_LEAST = 1.1, 20
 """Candidates are found anew in a slice in which a shared template's exchanges grew so much since the last time."""
 
 Told = Callable[[int, int], None]
