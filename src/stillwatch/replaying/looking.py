@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from stillwatch.campaigns.births import Lives
 from stillwatch.campaigns.candidates import Candidate, CandidateSettings, candidates
 from stillwatch.campaigns.explanations import explain
+from stillwatch.campaigns.families import OUTPUTS
+from stillwatch.campaigns.group import GroupTests
 from stillwatch.campaigns.judge import Beside, Rates, judge
 from stillwatch.campaigns.ladder import CLIMB, climb, standings
 from stillwatch.campaigns.online import look_place, over_time, patience
 from stillwatch.campaigns.output_maximisation import OUTPUTS_STEP, TemplateScores
+from stillwatch.campaigns.outputs_of_groups import with_outputs
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.steps import _communities as community_members
@@ -56,11 +59,13 @@ class Outcomes:
         groups: hypothesis -> its latest judged group, in the numbers of `usage`.
         usage: who used which template when the groups were judged last.
         template_volumes: exchanges of each template at the last finding.
+        outputs: how long the answers to each template are, at the last test.
     """
 
     groups: dict[int, JudgedGroup] = field(default_factory=dict)
     usage: Usage | None = None
     template_volumes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    outputs: TemplateScores | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +157,7 @@ class Looks:
             return False
         tested = self._judge(state, usage, [found[at] for at in chosen])
         _take(state, outcomes, usage, [(places[chosen[group.index]], group) for group in tested], day)
+        outcomes.outputs = self._outputs()
         self._stand(state, outcomes)
         return True
 
@@ -185,20 +191,34 @@ class Looks:
         assert state.cursor is not None
         entities = state.attributes.entities()
         accounts = self.accounts.of(entities.column("account_id").to_pylist(), state.cursor)
+        return Beside(state.attributes.models(), Lives.from_tables(accounts, entities))
+
+    def _outputs(self) -> TemplateScores:
         self.live.run(OUTPUTS_STEP)
-        scores = TemplateScores.from_table(self.live.table(OUTPUTS_STEP.output))
-        return Beside(state.attributes.models(), Lives.from_tables(accounts, entities), scores)
+        return TemplateScores.from_table(self.live.table(OUTPUTS_STEP.output))
 
     def _stand(self, state: State, outcomes: Outcomes) -> None:
         """Standings and explanations of all live groups on the evidence so far."""
         numbers = sorted(outcomes.groups)
         tests = [outcomes.groups[number].tests for number in numbers]
+        if outcomes.outputs is not None:
+            # A rank among all groups, so it is taken anew where one of them was tested.
+            bare = [_without_outputs(test) for test in tests]
+            tests = with_outputs(bare, _usage(outcomes).templates, outcomes.outputs)
         procedure = over_time(state.processes, np.array(numbers, dtype=np.int64))
         places = standings(tests, self.rates.fdr, self.rates.shape_error, procedure=procedure)
         for number, test, place in zip(numbers, tests, places, strict=True):
             group = outcomes.groups[number]
             explanations = tuple(explain(test, place))
-            outcomes.groups[number] = replace(group, index=number, standing=place, explanations=explanations)
+            outcomes.groups[number] = replace(
+                group, index=number, tests=test, standing=place, explanations=explanations
+            )
+
+
+def _without_outputs(test: GroupTests) -> GroupTests:
+    log_e = {family: value for family, value in test.log_e.items() if family != OUTPUTS}
+    findings = tuple(finding for finding in test.findings if finding.family != OUTPUTS)
+    return replace(test, log_e=log_e, findings=findings)
 
 
 def _usage(outcomes: Outcomes) -> Usage:
