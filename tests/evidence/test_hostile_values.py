@@ -39,7 +39,7 @@ def poisoned(attack: str) -> Example:
     for name, schema in SCHEMAS.items():
         for row in written.tables[name]:
             for column in schema:
-                value = row[column.name]
+                value = row.get(column.name)
                 # Exchanges that are flagged are only counted; the ladder has names of its own.
                 if (
                     column.name == "rung"
