@@ -53,7 +53,9 @@ class LiveAttributes:
             (row["entity"], row["account_id"], row["kind"], row["value"]): row["last_day"]
             for row in attributes.to_pylist()
         }
-        self._entity = {row["account_id"]: (row["entity"], row["last_day"]) for row in entities.to_pylist()}
+        self._entity: dict[str, tuple[str, int]] = {
+            row["account_id"]: (row["entity"], row["last_day"]) for row in entities.to_pylist()
+        }
         self._made = _Made()
 
     def add(self, engine: MemoryEngine, day: int) -> None:
