@@ -3,9 +3,10 @@
 Two layers, both mixtures fitted by EM (Dempster, Laird & Rubin 1977) on positive and unlabelled data (Elkan & Noto
 2008: exchanges in the campaign's templates are positive, all others unlabelled, not negative):
 
-1. *Shared accounts.* Each member has a share of its own; its campaign exchanges fall on pairs of templates as the
-   campaign's do, the others as everybody else's do. Everybody else is taken account by account and each says little,
-   so that a few accounts of the same campaign that were not found cannot pass for honest use.
+1. *Shared accounts.* Each member has a share of its own; its campaign exchanges fall on pairs of templates and on
+   settings as the campaign's do, the others on pairs as everybody else's or the same host's do. Everybody else is
+   taken account by account and each says little, so that a few accounts of the same campaign that were not found
+   cannot pass for honest use.
 2. *Dedicated accounts.* Follow-ups, cover and new wording carry none of the templates. If *all* of an account's other
    exchanges have settings (model, limit of the answer) that the campaign's have, and fall into the campaign's days,
    the account either works for the campaign alone or is lucky. How lucky innocents are is counted on other accounts,
@@ -32,6 +33,8 @@ BoolArray = NDArray[np.bool_]
 ROUNDS = 30
 CAPPED = 2.0
 """Most exchanges of one other account that count as honest use of a pair of templates."""
+HOST = 0.2
+"""Exchanges of others, as a part of the campaign's, from which a host's own customers are a law of their own."""
 ODD = 0.002
 """How often an exchange of a dedicated account has settings that the campaign's templates do not show."""
 UNSEEN = 0.1
@@ -109,22 +112,37 @@ def _shared(traffic: Traffic, core: BoolArray, suspect: BoolArray, cell: IntArra
     pairs, pair = np.unique(cells.pair[cell], return_inverse=True)
     pair, account, n = pair.reshape(-1), cells.account[cell], cells.n[cell]
     inside = core[cell]
-    elsewhere = _elsewhere(traffic, core, suspect, pairs)
+    everybody = _elsewhere(traffic, core, suspect, pairs)
+    elsewhere = everybody
     of_core = np.bincount(pair, weights=n * inside, minlength=len(pairs))
     campaign = of_core / max(of_core.sum(), 1.0)
     totals = np.bincount(account, weights=n, minlength=len(cells.accounts))
     share = np.bincount(account, weights=n * inside, minlength=len(totals)) / np.maximum(totals, 1.0)
-    probability = inside.astype(np.float64)
+    probability, setting = inside.astype(np.float64), cells.setting[cell]
+    usual = _settings_of(setting, n * ~inside, cells) + _settings_of(
+        traffic.usual.setting, traffic.usual.n, cells
+    )
     for _ in range(ROUNDS):
-        ours = share[account] * campaign[pair]
-        theirs = (1 - share[account]) * elsewhere[pair]
+        own = _settings_of(setting, n * probability, cells)
+        ours = share[account] * campaign[pair] * own[setting]
+        theirs = (1 - share[account]) * elsewhere[pair] * (usual / 2)[setting]
         probability = np.where(inside, ours / np.maximum(ours + theirs, 1e-300), 0.0)
         belongs = probability * n
         # One exchange's worth of doubt keeps a share off 1: an account of two exchanges is no proof.
         share = np.bincount(account, weights=belongs, minlength=len(totals)) / (totals + 1.0)
         of_core = np.bincount(pair, weights=belongs, minlength=len(pairs))
         campaign = of_core / max(of_core.sum(), 1e-9)
+        # What the host's other customers use is learnt as well; little of it says little.
+        rest = np.bincount(pair, weights=n - belongs, minlength=len(pairs))
+        elsewhere = (everybody + rest / max(rest.sum() + HOST * of_core.sum(), 1e-9)) / 2
     return probability
+
+
+def _settings_of(setting: IntArray, n: FloatArray, cells: Cells) -> FloatArray:
+    """Law of the settings of these exchanges; settings that `cells` does not have are left out."""
+    known = setting >= 0
+    counts = np.bincount(setting[known], weights=n[known], minlength=len(cells.settings)) + 0.5
+    return np.asarray(counts / counts.sum())
 
 
 def _elsewhere(traffic: Traffic, core: BoolArray, suspect: BoolArray, pairs: IntArray) -> FloatArray:
@@ -210,5 +228,6 @@ def _log_lucky(like: FloatArray, odd: FloatArray, usual: FloatArray) -> FloatArr
     terms = asked[0][:, None] * np.log(levels) + asked[1][:, None] * np.log1p(-levels)
     seen = logsumexp(terms + np.log(weight / weight.sum()), axis=1)
     unseen = betaln(asked[0] + 1, asked[1] + 1)
-    found = np.logaddexp(np.log1p(-UNSEEN) + seen, np.log(UNSEEN) + unseen)
+    # Added, not shared out: where all have the same settings, no number of members may speak for dedication.
+    found = np.logaddexp(seen, np.log(UNSEEN) + unseen)
     return np.asarray(found[back.reshape(-1)])
