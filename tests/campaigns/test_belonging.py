@@ -4,7 +4,8 @@ import duckdb
 import numpy as np
 import pytest
 
-from tests.campaigns.worlds import START, Events, Prompts, Town, input_tables, judged
+from tests.campaigns.traces import Events
+from tests.campaigns.worlds import START, Prompts, Town, input_tables, judged
 
 NAMED = tuple(f"reason {i}" for i in range(4))
 POOL = Prompts(NAMED, form="elicitation", capability="reasoning", models=("large",), limits=(4096, 1024))
@@ -132,7 +133,9 @@ def test_cover_of_a_dedicated_pool_is_flagged_and_a_reseller_s_customers_are_not
 
 def test_shares_cover_the_truth(world):
     town, outcome, _ = world
-    true, total, ours = truth(town), {}, {}
+    true = truth(town)
+    total: dict[str, int] = {}
+    ours: dict[str, int] = {}
     for exchange in town.exchanges:
         account = str(exchange["account_id"])
         total[account] = total.get(account, 0) + 1

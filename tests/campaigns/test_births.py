@@ -27,14 +27,16 @@ def everyone(lives):
 def test_fires_on_a_simulated_pool_that_is_refilled(infrastructure, tmp_path):
     dataset = simulated({**CAMPAIGN, "bans_per_day": 0.06, "infrastructure": infrastructure}, tmp_path)
     lives = lives_of(dataset, tmp_path / "steps")
-    found = births_after_bans_test(*lives.of(labelled(dataset)), everyone(lives))
+    born, banned = lives.of(labelled(dataset))
+    found = births_after_bans_test(born, banned, everyone(lives))
     assert found.log_e > np.log(100)
     assert found.followed > 1.3 * found.expected
     said = words(found)
     assert f"{found.followed} of {found.n_waves}" in said.words
     assert said.log_e == found.log_e
     people = set(lives.entity.tolist()) - labelled(dataset)
-    assert births_after_bans_test(*lives.of(people), everyone(lives)).log_e < np.log(20)
+    born, banned = lives.of(people)
+    assert births_after_bans_test(born, banned, everyone(lives)).log_e < np.log(20)
 
 
 def test_evaded_by_a_stock_that_was_opened_beforehand(tmp_path):

@@ -1,6 +1,6 @@
 """Shared attributes: fires on accounts opened by one hand, silent on strangers with popular values."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import networkx
 import numpy as np
@@ -52,9 +52,9 @@ OF_ONE_HAND = {
 }
 
 
-def log_es(group: Sequence[str], models: AttributeModels) -> dict[str, float]:
+def log_es(group: Iterable[str], models: AttributeModels) -> dict[str, float]:
     """What each kind says of the group as a whole."""
-    names = np.array(group)
+    names = np.array(list(group))
     connected = connected_share(names, models)
     return {kind: tie_log_e(found, connected) for kind, found in co_occurrence_test(names, models).items()}
 

@@ -61,6 +61,8 @@ def test_fires_on_a_simulated_campaign_and_hardly_on_others(town, tmp_path):
     found = output_maximisation_test(scores.of(theirs), scores.without(theirs))
     assert found.n_reference >= 19
     assert found.log_e >= np.log(20)
+    assert found.score is not None
+    assert found.usual is not None
     assert found.score > 2 * found.usual
     assert f"is {found.score:.0f} tokens" in words(found).words
     others = [name for name in scores.templates.tolist() if name not in theirs]

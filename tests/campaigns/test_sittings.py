@@ -24,7 +24,7 @@ def in_sittings(w: World, events: Events, length: int) -> Events:
     n = len(events.hour)
     starts = w.hours(n // length + 1, 1.0)
     hour = starts[np.arange(n) // length] + w.rng.uniform(0, 0.5, n)
-    return replace(events, hour=np.minimum(hour, 335.9))
+    return replace(events, hour=np.asarray(np.minimum(hour, 335.9), dtype=np.float64))
 
 
 def people(w: World, n: int, length: int, own: float) -> list[Events]:
@@ -62,7 +62,7 @@ def test_evaded_by_a_topic_for_each_sitting():
 
 def test_says_nothing_of_accounts_that_send_one_request_at_a_time():
     w = world(4)
-    alone = [replace(e, hour=np.arange(len(e.hour)) * 5.0) for e in w.queue(20, 1_000)]
+    alone = [replace(e, hour=np.arange(0.0, 5.0 * len(e.hour), 5.0)) for e in w.queue(20, 1_000)]
     found = judged(w.sample(alone))
     assert found.log_e == 0.0
     assert len(found.log_ratios) == 0

@@ -396,7 +396,10 @@ def test_shipped_suites_can_be_read_and_hold_every_detector():
     [
         ("", r"no \[\[world\]\]"),
         ("[[world]]\nname = 'first'", "no seed is given"),
-        ("[suite]\nsedes = [1]\n[[world]]\nname = 'first'", r"unknown key sedes\n.*null_seeds, only, scale, seeds"),
+        (
+            "[suite]\nsedes = [1]\n[[world]]\nname = 'first'",
+            r"unknown key sedes\n.*null_seeds, only, scale, seeds",
+        ),
         ("[suite]\nseeds = [1]\n[[world]]\nname = 'frist'", "frist: cannot read the world"),
         ("[suite]\nseeds = [-1]\n[[world]]\nname = 'first'", r"seeds = \[-1\] .*\n.*whole numbers from 0"),
         ("[suite]\nseeds = 1\n[[world]]\nname = 'first'", "seeds = 1 is not allowed"),

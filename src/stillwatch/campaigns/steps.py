@@ -115,8 +115,8 @@ def find_candidates(
     """Candidates from the tables `template_usage`, `entity_totals`, `communities` (entity, community) and
     `template_kin` (template_a, template_b, similarity; no kin where it is missing)."""
     usage = usage_from_tables(tables["template_usage"], tables["entity_totals"])
-    kin = _kin(tables["template_kin"], usage) if "template_kin" in tables else []
-    return usage, candidates(usage, _communities(tables["communities"], usage), settings, kin)
+    kin = kin_bundles(tables["template_kin"], usage) if "template_kin" in tables else []
+    return usage, candidates(usage, communities_of(tables["communities"], usage), settings, kin)
 
 
 def candidate_tables(usage: Usage, found: list[Candidate], cap: int) -> dict[str, pa.Table]:
@@ -150,7 +150,7 @@ def _pairs(groups: list[tuple[int, ...]] | list[list[int]], names: NDArray[np.st
     return pa.table({"candidate": pa.array(number, pa.int64()), column: pa.array(values, pa.string())})
 
 
-def _kin(table: pa.Table, usage: Usage) -> list[tuple[int, ...]]:
+def kin_bundles(table: pa.Table, usage: Usage) -> list[tuple[int, ...]]:
     """Bundles of templates that kinship links, loosely and more closely."""
     position = {name: index for index, name in enumerate(usage.templates.tolist())}
     similarity = table.column("similarity").to_numpy()
@@ -174,7 +174,7 @@ def _kin(table: pa.Table, usage: Usage) -> list[tuple[int, ...]]:
     return sorted(found)
 
 
-def _communities(table: pa.Table, usage: Usage) -> list[NDArray[np.int64]]:
+def communities_of(table: pa.Table, usage: Usage) -> list[NDArray[np.int64]]:
     """Communities, and the connected components they are parts of (one hand's clusters may have few ties)."""
     position = {name: index for index, name in enumerate(usage.entities.tolist())}
     entities = table.column("entity").to_pylist()

@@ -19,9 +19,7 @@ from stillwatch.campaigns.output_maximisation import OUTPUTS_STEP, TemplateScore
 from stillwatch.campaigns.outputs_of_groups import with_outputs
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
-from stillwatch.campaigns.steps import _communities as community_members
-from stillwatch.campaigns.steps import _kin as kin_bundles
-from stillwatch.campaigns.steps import candidate_tables, sample_steps
+from stillwatch.campaigns.steps import candidate_tables, communities_of, kin_bundles, sample_steps
 from stillwatch.campaigns.tables import Rung
 from stillwatch.engines.memory import MemoryEngine
 from stillwatch.replaying.hypotheses import (
@@ -130,7 +128,7 @@ class Looks:
         return bool((shared & grown).any())
 
     def _communities(self, state: State, usage: Usage) -> list[NDArray[np.int64]]:
-        return community_members(state.attributes.communities(self.scratch), usage)
+        return communities_of(state.attributes.communities(self.scratch), usage)
 
     def _tested(
         self, state: State, outcomes: Outcomes, found: list[Candidate], day: int, which: Which
