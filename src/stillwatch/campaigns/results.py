@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from stillwatch.campaigns.co_occurrence import AttributeModels
 from stillwatch.campaigns.evalues import LN10
+from stillwatch.campaigns.families import OUTPUTS, SHAPE, SITTINGS
 from stillwatch.campaigns.shown import ShownGroup
 from stillwatch.campaigns.tables import (
     BUSY,
@@ -20,6 +21,7 @@ from stillwatch.campaigns.tables import (
     MEMBERS,
     TIES,
     TIMELINE,
+    Rung,
 )
 from stillwatch.engines.step import SqlStep
 from stillwatch.exchange.schema import TableSchema
@@ -157,9 +159,13 @@ def _finding_rows(group: ShownGroup) -> list[dict[str, Any]]:
 
 
 def _holds(group: ShownGroup, family: str, log_e: float, required: float) -> bool:
-    """A family holds by itself at the e-value that the whole verdict needed; the shape by its own rung."""
-    if family == "training_shape":
-        return group.main.standing.rung == "training_shaped"
+    """A family holds by itself at the e-value that the whole verdict needed; those of the last rung where they carry
+    it. What sittings hold answers an explanation and proves nothing."""
+    if family == SITTINGS:
+        return False
+    if family in (SHAPE, OUTPUTS):
+        shaped = group.main.tests.rung_log_e[Rung.TRAINING_SHAPED]
+        return group.main.standing.rung is Rung.TRAINING_SHAPED and log_e >= shaped
     return log_e >= required
 
 

@@ -32,7 +32,7 @@ RUNG_TEXTS: Mapping[Rung, RungText] = {
     ),
     Rung.COORDINATED: RungText(
         "Coordinated",
-        "What the accounts share, or when they act, is tied beyond chance.",
+        "What the accounts share, or when and how they act, is tied beyond chance.",
         "Not hostile by itself: enterprises balance their own keys, benchmarks are sharded, build servers "
         "fan out.",
     ),
@@ -43,9 +43,9 @@ RUNG_TEXTS: Mapping[Rung, RungText] = {
     ),
     Rung.TRAINING_SHAPED: RungText(
         "Training-shaped",
-        "Most of the work has a form that collects training data: elicited reasoning, grading by a rubric, or "
-        "rewriting to pass a censor.",
-        "Far less sure than the rungs below: legitimate projects have these forms too. Says what the answers are "
+        "The work collects training data: most of it elicits reasoning, grades by a rubric or rewrites to pass a "
+        "censor, or its answers are longer than nearly everybody else's and nobody talks on.",
+        "Far less sure than the rungs below: legitimate projects look like this too. Says what the answers are "
         "fit for, not who asks or under which agreement.",
     ),
 }
