@@ -28,6 +28,8 @@ class CandidateSettings:
             a low one gathers a loose group, a high one tells a pool from the reseller's customers around it.
         fresh: templates that repeat less than this are bundled by themselves as well: what repeats is not dealt.
         log_e_repetitive: natural logarithm of the e-value from which a bundle's use is a matter of the account.
+        own_use: least part of that evidence (natural logarithm) that falls to each entity: in a wave of a few days
+            many accounts use a template a little more than their volume explains, because they were awake then.
         maximum: most candidates tested; the largest are kept and the number left out is reported.
         core: entities of a core use its templates at most so many times more or less than half of the exchanges'
             entities do.
@@ -40,6 +42,7 @@ class CandidateSettings:
     similarities: tuple[float, ...] = (0.5, 0.7, 0.85)
     fresh: float = 0.05
     log_e_repetitive: float = float(np.log(1e4))
+    own_use: float = 1.0
     maximum: int = 2_000
     core: float = 4.0
     dealt_once: float = 0.1
@@ -159,7 +162,7 @@ def _candidate(
     if len(entities) < settings.minimum_entities:
         return None
     log_e = log_e_repetitive(used, held_out, usage.totals)
-    if log_e < settings.log_e_repetitive:
+    if log_e < max(settings.log_e_repetitive, settings.own_use * len(entities)):
         return None
     return Candidate(templates, entities, "templates" if within is None else "links", log_e)
 
