@@ -5,10 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stillwatch.campaigns.exchangeability import MOST_TOPICS, _base, exchangeability_test, label_test, topics
-from stillwatch.campaigns.sample import DAY_US
+from stillwatch.campaigns.exchangeability import MOST_TOPICS, _base, label_test, topics
+from stillwatch.campaigns.mixture import Verdict
+from stillwatch.campaigns.sample import DAY_US, GroupSample
 from tests.campaigns.innocents import INNOCENTS, world
 from tests.campaigns.traces import World, volumes
+
+
+def exchangeability_test(sample: GroupSample) -> Verdict:
+    return label_test(sample, *topics(sample, seed=0))
 
 
 def test_fires_on_a_pool_dealt_at_random():

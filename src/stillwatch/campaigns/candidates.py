@@ -92,7 +92,9 @@ def candidates(
     for community in communities:
         shared = _shared_by(both, community, settings)
         add(_candidate(usage, shared, community, settings) if shared else None)
-    ranked = sorted(found.values(), key=lambda c: (-_volume(both, c), c.templates, c.discovered_by))
+    ranked = sorted(
+        found.values(), key=lambda c: (-usage.volume(c.entities, c.templates), c.templates, c.discovered_by)
+    )
     return ranked[: settings.maximum]
 
 
@@ -144,10 +146,6 @@ def _typical(values: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
     order = np.argsort(values, kind="stable")
     votes = np.cumsum(weight[order])
     return float(values[order][np.searchsorted(votes, votes[-1] / 2)])
-
-
-def _volume(both: csr_array, candidate: Candidate) -> float:
-    return float(both[candidate.entities][:, list(candidate.templates)].sum())
 
 
 def _candidate(

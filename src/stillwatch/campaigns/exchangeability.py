@@ -30,12 +30,6 @@ _ROUNDS = 8
 _SHRINKAGE = 8.0
 
 
-def exchangeability_test(sample: GroupSample, seed: int = 0) -> Verdict:
-    """E-value against loyal customers, on the held-out half; topics and bases come from the other half."""
-    topic, n_topics = topics(sample, seed)
-    return label_test(sample, topic, n_topics)
-
-
 def label_test(
     sample: GroupSample,
     label: NDArray[np.int64],
@@ -43,7 +37,7 @@ def label_test(
     by_template: bool = True,
     loyal: float = LOYAL_PRECISION,
 ) -> Verdict:
-    """The same for any label of exchanges in 0..n_labels-1.
+    """E-value against loyal customers, on the held-out half; topics (or other labels) and bases come from the other.
 
     Args:
         sample: the group's exchanges.

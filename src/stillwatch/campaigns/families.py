@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Mapping
 
+from stillwatch.campaigns.co_occurrence import TIED_BY
 from stillwatch.campaigns.evalues import log_average
 from stillwatch.campaigns.tables import Rung
 
-TIES = ("shared_payment", "shared_prefix", "shared_email_domain", "shared_birth")
+TIES = tuple(f"shared_{kind}" for kind in TIED_BY)
 BIRTHS = "births_after_bans"
 RHYTHM = "common_stream"
 TURNS = "alternation"

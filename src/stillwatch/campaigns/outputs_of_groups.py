@@ -18,7 +18,7 @@ DEALT = float(np.log(100.0))
 def with_outputs(
     tests: Sequence[GroupTests], templates: NDArray[np.str_], scores: TemplateScores
 ) -> list[GroupTests]:
-    """The tests with the family `output_maximisation` and the last rung's evidence.
+    """The tests with the family `output_maximisation` and the last rung's evidence, in place of what they had of it.
 
     Args:
         tests: of all groups.
@@ -41,10 +41,9 @@ def _with_output(
     if OUTPUTS in test.left_out:
         return test
     found = output_maximisation_test(scores.of(own), scores.without(dealt | own))
-    log_e = dict(test.log_e)
+    log_e = {family: value for family, value in test.log_e.items() if family != OUTPUTS}
+    findings = (*(finding for finding in test.findings if finding.family != OUTPUTS), words(found))
     if found.score is not None and found.n_reference:
         log_e[OUTPUTS] = found.log_e
     shaped = {Rung.TRAINING_SHAPED: training_shape_log_e(log_e, test.left_out)}
-    return replace(
-        test, log_e=log_e, rung_log_e={**test.rung_log_e, **shaped}, findings=(*test.findings, words(found))
-    )
+    return replace(test, log_e=log_e, rung_log_e={**test.rung_log_e, **shaped}, findings=findings)

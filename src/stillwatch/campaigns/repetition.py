@@ -8,7 +8,9 @@ Works badly: where one campaign is all the traffic there is (nobody is left to d
 Evaded by: a new wording in every exchange, which leaves no template (links may still name the group).
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -41,10 +43,14 @@ class Usage:
     span: NDArray[np.int64]
     repeated: FloatArray
 
-    @property
+    @cached_property
     def both(self) -> csr_array:
         """Counts in both halves together."""
         return csr_array(self.discovery + self.held_out)
+
+    def volume(self, entities: NDArray[np.int64], templates: Collection[int]) -> float:
+        """Exchanges of these entities in these templates, both halves."""
+        return float(self.both[entities][:, list(templates)].sum())
 
 
 def usage_from_tables(template_usage: pa.Table, entity_totals: pa.Table) -> Usage:

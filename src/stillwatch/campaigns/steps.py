@@ -127,8 +127,7 @@ def candidate_tables(usage: Usage, found: list[Candidate], cap: int) -> dict[str
         found: the candidates.
         cap: about how many exchanges of a candidate are tested.
     """
-    both = usage.both
-    volumes = [float(both[c.entities][:, list(c.templates)].sum()) for c in found]
+    volumes = [usage.volume(c.entities, c.templates) for c in found]
     rates = [min(1.0, cap / max(volume, 1.0)) for volume in volumes]
     return {
         "candidate_templates": _pairs([c.templates for c in found], usage.templates, "template_id"),

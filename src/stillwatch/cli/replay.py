@@ -1,14 +1,23 @@
 """The command `replay`."""
 
 import datetime as dt
-import shlex
-import sys
 from typing import Annotated
 
 import typer
 
 from stillwatch.cli.console import messages, output, plain, print_json, progress
-from stillwatch.cli.run import AsJson, FailOn, HashOnly, KeyFile, Out, Settings, Zone
+from stillwatch.cli.run import (
+    AsJson,
+    FailOn,
+    FailOnOption,
+    HashOnly,
+    KeyFile,
+    Out,
+    Settings,
+    Zone,
+    fail_if_found,
+    typed,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -29,9 +38,7 @@ def replay(
     show_text: Annotated[
         bool | None, typer.Option("--show-text", help="Show sample prompts unredacted.")
     ] = None,
-    fail_on: Annotated[
-        FailOn, typer.Option(help="End with exit code 1 if such a campaign is found.")
-    ] = FailOn.never,
+    fail_on: FailOnOption = FailOn.never,
     key_file: KeyFile = None,
     assume_timezone: Zone = None,
     memory_limit: Annotated[str | None, typer.Option(help="Memory of the engine, such as 4GB.")] = None,
@@ -60,7 +67,7 @@ def replay(
     }
     chosen = load_settings(settings, given)
     with progress("Replaying") as report:
-        request = ReplayRequest(dataset, every, restart, shlex.join(["stillwatch", *sys.argv[1:]]))
+        request = ReplayRequest(dataset, every, restart, typed())
         outcome = run_replay(request, out, chosen, report, _tell)
     if outcome.was_finished:
         messages.print(f"This replay has finished before; its results stand in {plain(out)}")
@@ -69,10 +76,7 @@ def replay(
     else:
         print_replay(outcome)
         output.print(f"Report: {plain(outcome.report)}", highlight=False)
-    shaped = outcome.rungs.count("training_shaped")
-    found = {FailOn.never: 0, FailOn.campaign: len(outcome.rungs), FailOn.training_shaped: shaped}
-    if found[fail_on]:
-        raise typer.Exit(1)
+    fail_if_found(fail_on, outcome.rungs)
 
 
 def _tell(event: dict[str, object]) -> None:

@@ -34,11 +34,14 @@ Account = Annotated[str | None, typer.Option(help="Dotted path of the account id
 
 
 class FailOn(StrEnum):
-    """When `scan` ends with exit code 1."""
+    """When `scan` and `replay` end with exit code 1."""
 
     never = "never"
     campaign = "campaign"
     training_shaped = "training_shaped"
+
+
+FailOnOption = Annotated[FailOn, typer.Option(help="End with exit code 1 if such a campaign is found.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -73,7 +76,7 @@ def demo(
     # The world's identifiers are hashes already; a key file of its own keeps the user's out of it.
     settings = load_settings(None, {"key_file": out / "identifier.key", "show_text": True})
     with progress("Scanning") as report:
-        request = ScanRequest((str(out / "world" / "dataset"),), command=_typed())
+        request = ScanRequest((str(out / "world" / "dataset"),), command=typed())
         outcome = run_scan(request, out / "results", settings, report)
     print_outcome(outcome)
     print_score(score(out / "results", out / "world" / "labels.parquet"))
@@ -93,9 +96,7 @@ def scan(
     keep_steps: Annotated[
         bool, typer.Option("--keep-steps", help="Keep every step's table in OUT/steps.")
     ] = False,
-    fail_on: Annotated[
-        FailOn, typer.Option(help="End with exit code 1 if such a campaign is found.")
-    ] = FailOn.never,
+    fail_on: FailOnOption = FailOn.never,
     key_file: KeyFile = None,
     assume_timezone: Zone = None,
     trusted_hops: Hops = None,
@@ -129,7 +130,7 @@ def scan(
     }
     chosen = load_settings(settings, given)
     with progress("Scanning") as report:
-        request = ScanRequest(tuple(inputs), tuple(join or ()), keep_steps, _typed())
+        request = ScanRequest(tuple(inputs), tuple(join or ()), keep_steps, typed())
         outcome = run_scan(request, out, chosen, report)
     print_verdicts(outcome.summary)
     if as_json:
@@ -137,10 +138,7 @@ def scan(
     else:
         print_outcome(outcome)
         output.print(f"Report: {plain(outcome.report)}", highlight=False)
-    shaped = outcome.rungs.count("training_shaped")
-    found = {FailOn.never: 0, FailOn.campaign: len(outcome.rungs), FailOn.training_shaped: shaped}
-    if found[fail_on]:
-        raise typer.Exit(1)
+    fail_if_found(fail_on, outcome.rungs)
 
 
 def import_logs(
@@ -227,5 +225,14 @@ def explain(
         print_explanation(results, campaign, output)
 
 
-def _typed() -> str:
+def fail_if_found(fail_on: FailOn, rungs: list[str]) -> None:
+    """End with exit code 1 if a campaign of the kind was found."""
+    shaped = rungs.count("training_shaped")
+    found = {FailOn.never: 0, FailOn.campaign: len(rungs), FailOn.training_shaped: shaped}
+    if found[fail_on]:
+        raise typer.Exit(1)
+
+
+def typed() -> str:
+    """The command as the user typed it."""
     return shlex.join(["stillwatch", *sys.argv[1:]])

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from stillwatch.campaigns.births import Lives
 from stillwatch.campaigns.candidates import Candidate, CandidateSettings, candidates
 from stillwatch.campaigns.explanations import explain
-from stillwatch.campaigns.families import OUTPUTS
-from stillwatch.campaigns.group import GroupTests
 from stillwatch.campaigns.judge import Beside, Rates, judge
 from stillwatch.campaigns.ladder import CLIMB, climb, standings
 from stillwatch.campaigns.online import look_place, over_time, patience
@@ -201,8 +199,7 @@ class Looks:
         tests = [outcomes.groups[number].tests for number in numbers]
         if outcomes.outputs is not None:
             # A rank among all groups, so it is taken anew where one of them was tested.
-            bare = [_without_outputs(test) for test in tests]
-            tests = with_outputs(bare, _usage(outcomes).templates, outcomes.outputs)
+            tests = with_outputs(tests, _usage(outcomes).templates, outcomes.outputs)
         procedure = over_time(state.processes, np.array(numbers, dtype=np.int64))
         places = standings(tests, self.rates.fdr, self.rates.shape_error, procedure=procedure)
         for number, test, place in zip(numbers, tests, places, strict=True):
@@ -211,12 +208,6 @@ class Looks:
             outcomes.groups[number] = replace(
                 group, index=number, tests=test, standing=place, explanations=explanations
             )
-
-
-def _without_outputs(test: GroupTests) -> GroupTests:
-    log_e = {family: value for family, value in test.log_e.items() if family != OUTPUTS}
-    findings = tuple(finding for finding in test.findings if finding.family != OUTPUTS)
-    return replace(test, log_e=log_e, findings=findings)
 
 
 def _usage(outcomes: Outcomes) -> Usage:
