@@ -2,7 +2,7 @@
 
 import datetime as dt
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,6 +36,7 @@ class Input:
         first_ts: earliest exchange.
         last_ts: latest exchange.
         has_text: whether any exchange has a prompt or a system prompt.
+        text_bytes: text column -> UTF-8 bytes of all its values.
         signatures: folder of signatures taken at import (`--hash-only`), or None.
         measures: rows of the result table `quality`.
         origin: what the summary says of where it came from.
@@ -48,6 +49,7 @@ class Input:
     first_ts: dt.datetime | None
     last_ts: dt.datetime | None
     has_text: bool
+    text_bytes: Mapping[str, int]
     signatures: Path | None
     measures: tuple[Measure, ...]
     origin: dict[str, Any]
@@ -199,6 +201,7 @@ def _input(prepared: Prepared, folder: Path, quality: Quality, origin: dict[str,
         first_ts=prepared.quality.first_ts,
         last_ts=prepared.quality.last_ts,
         has_text=null_share["prompt"] < 1 or null_share["system_prompt"] < 1,
+        text_bytes={c.name: prepared.quality.exchanges.bytes[c.name] for c in EXCHANGES if c.text},
         signatures=signatures if signatures.is_dir() else None,
         measures=tuple(quality.measures()),
         origin=origin,

@@ -57,6 +57,7 @@ def test_real_prompts_pass_unchanged(tmp_path: Path) -> None:
     prompts = texts[column].to_pylist()[:5000]
     intake = take([row(n, prompt=prompt) for n, prompt in enumerate(prompts)], tmp_path)
     assert intake.tally.rows_fit == len(prompts)
+    assert intake.tally.bytes["prompt"] == sum(len(prompt.encode()) for prompt in prompts)
     stored = pa.concat_tables(
         [pa.Table.from_arrays([raw.values["prompt"]], ["prompt"]) for raw in open_dataset(tmp_path).batches()]
     )

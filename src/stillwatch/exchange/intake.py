@@ -29,6 +29,7 @@ class Tally:
         repairs: (column, repair) -> fit rows that needed it.
         hashed: identifiers (values, not distinct ones) that came unhashed.
         nulls: column -> fit rows without a value.
+        bytes: string column -> UTF-8 bytes of the fit rows' values.
         first_ts: earliest `ts` of a fit row, microseconds since 1970; None without rows.
         last_ts: latest.
     """
@@ -39,6 +40,7 @@ class Tally:
     repairs: RepairCounts = field(default_factory=Counter)
     hashed: int = 0
     nulls: Counter[str] = field(default_factory=Counter)
+    bytes: Counter[str] = field(default_factory=Counter)
     first_ts: int | None = None
     last_ts: int | None = None
 
@@ -47,6 +49,8 @@ class Tally:
         self.rows_fit += batch.num_rows
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             self.nulls[name] += column.null_count
+            if pa.types.is_string(column.type):
+                self.bytes[name] += pc.sum(pc.binary_length(column)).as_py() or 0
         if "ts" in batch.schema.names and batch.num_rows:
             ends = pc.min_max(batch.column("ts").cast(pa.int64()))
             first, last = ends["min"].as_py(), ends["max"].as_py()
