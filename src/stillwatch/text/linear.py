@@ -7,6 +7,7 @@ on is what it is run on.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,11 @@ from numba import njit, uint64
 
 from stillwatch.text.hashing import bucket, combine
 from stillwatch.text.tokens import Tokens, tokenize
+
+
+LANES = 16
+"""Outputs that are summed together: a feature's weights then fill one line of the cache, and one vector
+instruction adds many of them."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,17 @@ class LinearModel:
         if self.bias.shape != (self.weights.shape[1],):
             raise ValueError(f"bias must have {self.weights.shape[1]} entries, one an output")
 
+    @cached_property
+    def lanes(self) -> list[npt.NDArray[np.float32]]:
+        """The weights in pieces of `LANES` outputs, the last one filled up with zeros."""
+        features, outputs = self.weights.shape
+        pieces = []
+        for first in range(0, outputs, LANES):
+            piece = np.zeros((features, LANES), np.float32)
+            piece[:, : min(LANES, outputs - first)] = self.weights[:, first : first + LANES]
+            pieces.append(piece)
+        return pieces
+
     @property
     def bits(self) -> int:
         """Base-2 logarithm of the number of features."""
@@ -47,9 +64,9 @@ def score(texts: pa.Array | pa.ChunkedArray | Tokens, model: LinearModel) -> npt
     """Raw scores, float32 [n, n_outputs]; a null or empty text gets the bias."""
     tokens = texts if isinstance(texts, Tokens) else tokenize(texts)
     out = np.empty((len(tokens), len(model.bias)), np.float32)
-    weights = np.ascontiguousarray(model.weights, np.float32)
     bias = np.ascontiguousarray(model.bias, np.float32)
-    _score(tokens.offsets, tokens.hashes, weights, bias, out)
+    for number, weights in enumerate(model.lanes):
+        _score(tokens.offsets, tokens.hashes, weights, bias[number * LANES :], out[:, number * LANES :])
     return out
 
 
@@ -108,7 +125,7 @@ def _features(offsets, hashes, bits, indptr, columns):  # type: ignore[no-untype
 
 @njit(nogil=True, cache=True)
 def _score(offsets, hashes, weights, bias, out):  # type: ignore[no-untyped-def]
-    n_features, n_outputs = weights.shape
+    n_features, n_outputs = len(weights), min(LANES, out.shape[1])
     bits = 0
     while (1 << bits) < n_features:
         bits += 1
@@ -117,15 +134,16 @@ def _score(offsets, hashes, weights, bias, out):  # type: ignore[no-untyped-def]
         longest = max(longest, 2 * (offsets[row + 1] - offsets[row]))
     stamps = np.zeros(n_features, np.uint32)
     columns = np.empty(longest, np.int32)
-    sums = np.empty(n_outputs, np.float32)
+    sums = np.empty(LANES, np.float32)
     for row in range(len(offsets) - 1):
         n = _distinct_buckets(
             hashes, offsets[row], offsets[row + 1], bits, stamps, np.uint32(row + 1), columns
         )
         sums[:] = np.float32(0.0)
         for j in range(n):
-            for k in range(n_outputs):
-                sums[k] += weights[columns[j], k]
+            column = columns[j]
+            for k in range(LANES):
+                sums[k] += weights[column, k]
         scale = np.float32(1.0 / np.sqrt(max(n, 1)))
         for k in range(n_outputs):
             out[row, k] = sums[k] * scale + bias[k]

@@ -40,6 +40,7 @@ GRAMS = 64
 WIDTH = 3
 """Words of these shingles: shorter than those that are counted, so that a changed word breaks few of them."""
 SLOT_MARK = 0x534C4F54
+_LOGARITHMS = 4096  # counts whose logarithm is looked up
 # A run in this many times as many texts as the template is boilerplate that the slots bring along.
 _COMMON = 0.1
 
@@ -302,8 +303,11 @@ def _keep(offsets, hashes, cells, settings, verbatim, kept):  # type: ignore[no-
         # All look-ups first, so that the processor overlaps their cache misses.
         for i in range(n + ORDER - 1):
             full_counts[i] = count_of(cells, full[i], bits)
+        # A context says nothing of a shingle that is too rare itself.
+        frequent = False
         for i in range(n + ORDER):
-            context_counts[i] = count_of(cells, context[i], bits)
+            before, frequent = frequent, i < n + ORDER - 1 and full_counts[i] >= least
+            context_counts[i] = count_of(cells, context[i], bits) if frequent or before else 0
         _tie_text(full_counts, context_counts, n, least, share, ties, levels)
         runs = _prune_runs(ties, levels, n, shortest, bounds)
         if runs > 0:
@@ -344,8 +348,15 @@ def _smallest(bag, m, out):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _project(h, weight, sums):  # type: ignore[no-untyped-def]
+    """Add the weight where the hash has a bit, and subtract it elsewhere; without a branch, so as one vector."""
     for d in range(DIMENSIONS):
-        sums[d] += weight if (h >> uint64(d)) & uint64(1) else -weight
+        sums[d] += weight * np.float32(np.int64((h >> uint64(d)) & uint64(1)) * 2 - 1)
+
+
+@njit(nogil=True, cache=True)
+def _weight(n_texts, count):  # type: ignore[no-untyped-def]
+    """Logarithm of inverse document frequency."""
+    return np.float32(max(np.log((n_texts + 1.0) / count), 0.0))
 
 
 @njit(nogil=True, cache=True)
@@ -367,6 +378,9 @@ def _describe(offsets, hashes, cells, n_texts, kept, out):  # type: ignore[no-un
         longest = max(longest, offsets[row + 1] - offsets[row])
     bag = np.empty(longest, np.uint64)
     sums = np.empty(DIMENSIONS, np.float32)
+    weights = np.empty(_LOGARITHMS, np.float32)
+    for count in range(_LOGARITHMS):
+        weights[count] = _weight(n_texts, max(count, 1))
     for row in range(len(offsets) - 1):
         first, last = offsets[row], offsets[row + 1]
         if first == last:
@@ -382,8 +396,8 @@ def _describe(offsets, hashes, cells, n_texts, kept, out):  # type: ignore[no-un
                 n_kept += 1
             else:
                 task = combine(task, hashes[j])
-                weight = np.log((n_texts + 1.0) / max(count_of(cells, hashes[j], bits), 1))
-                _project(hashes[j], np.float32(max(weight, 0.0)), sums)
+                count = max(count_of(cells, hashes[j], bits), 1)
+                _project(hashes[j], weights[count] if count < _LOGARITHMS else _weight(n_texts, count), sums)
         if not kept[last - 1]:
             shape = combine(shape, uint64(SLOT_MARK))
         kept_share[row] = n_kept / (last - first)

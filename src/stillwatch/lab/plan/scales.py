@@ -1,5 +1,6 @@
 """Scales of a world: how its settings are multiplied."""
 
+import re
 from dataclasses import dataclass
 
 from stillwatch.exchange.errors import UsageError
@@ -7,6 +8,7 @@ from stillwatch.exchange.errors import UsageError
 _FACTORS = {"tiny": 0.055, "small": 1.0, "medium": 5.0, "large": 25.0}
 FULL = "28.8m"
 SCALES = (*_FACTORS, FULL)
+_MILLIONS = re.compile(r"(\d+(?:\.\d+)?)m")
 
 
 @dataclass(frozen=True)
@@ -18,10 +20,16 @@ class Scale:
 
 
 def scale_named(name: str, full: float) -> Scale:
-    """The scale of this name; `full` is the factor at which a world has 28.8 million exchanges.
+    """The scale of this name, or of so many million exchanges ("2m"); `full` is the factor of 28.8 million.
 
     Raises UsageError for an unknown name.
     """
-    if name not in SCALES:
-        raise UsageError(f"scale = {name!r} is not allowed", f"Set scale to one of {', '.join(SCALES)}.")
-    return Scale(name, full if name == FULL else _FACTORS[name])
+    if name in _FACTORS:
+        return Scale(name, _FACTORS[name])
+    millions = _MILLIONS.fullmatch(name)
+    if millions is None or not 0.01 <= float(millions[1]) <= 100:
+        raise UsageError(
+            f"scale = {name!r} is not allowed",
+            f"Set scale to one of {', '.join(SCALES)}, or to 0.01m to 100m for so many million exchanges.",
+        )
+    return Scale(name, full * float(millions[1]) / float(FULL[:-1]))
