@@ -38,7 +38,8 @@ from stillwatch.campaigns.steps import (
     sample_steps,
     usage_steps,
 )
-from stillwatch.engines.duckdb import DuckdbEngine
+from stillwatch.engines.engine import Engine
+from stillwatch.engines.opening import open_engine
 from stillwatch.engines.run import Report, Run
 from stillwatch.evidence.report import write_report
 from stillwatch.exchange.errors import UsageError
@@ -139,7 +140,7 @@ def _scan(
 ) -> ScanOutcome:
     started = time.perf_counter()
     found = prepare_input(request.inputs, out, settings, report, join=request.join)
-    engine = DuckdbEngine(out / STEPS, settings.memory_limit, settings.threads)
+    engine = open_engine(out / STEPS, settings.engine_choice())
     try:
         run = Run(engine, report, STEPS_EXPECTED)
         run.done("input", started, found.rows)
@@ -244,8 +245,6 @@ def _iso(moment: dt.datetime | None) -> str | None:
     return moment.isoformat() if moment is not None else None
 
 
-def _write(out: Path, engine: DuckdbEngine, tables: dict[str, pa.Table], summary: dict[str, Any]) -> None:
-    partial = out / "flagged.parquet.partial"
-    shutil.copyfile(engine.file("flagged"), partial)
-    partial.replace(out / "flagged.parquet")
+def _write(out: Path, engine: Engine, tables: dict[str, pa.Table], summary: dict[str, Any]) -> None:
+    engine.export("flagged", out / "flagged.parquet")
     write_results(out, tables, summary)

@@ -1,7 +1,7 @@
 """Settings of a scan: defaults, a TOML file (`--settings`), and `STILLWATCH_*` variables, in rising order."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -11,6 +11,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from stillwatch.engines.opening import EngineChoice
 from stillwatch.exchange.errors import UsageError
 
 
@@ -31,6 +32,14 @@ class ScanSettings(BaseSettings):
     horizon: str = Field("28d", pattern=r"^[1-9]\d*[mhdw]$", description="how far back a replay looks")
     memory_limit: str = Field("4GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$", description="memory of the engine")
     threads: int = Field(2, ge=1, le=256, description="threads of the engine")
+    engine: Literal["duckdb", "spark"] = Field("duckdb", description="where a scan computes")
+    master: str | None = Field(None, description="Spark's master, such as local[4] or spark://host:7077")
+    spark_folder: str | None = Field(
+        None,
+        pattern=r"^[a-z][a-z0-9+.-]*://",
+        description="URL of a working folder that Spark's workers share",
+    )
+    spark: dict[str, str] = Field({}, description="further settings of Spark")
     hash_only: bool = Field(False, description="keep no text after its signatures are taken")
     show_text: bool = Field(False, description="show sample prompts unredacted in the report")
     key_file: Path | None = Field(None, description="key of the identifiers' hashes")
@@ -54,8 +63,15 @@ class ScanSettings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     def shown(self) -> dict[str, Any]:
-        """For `summary.json`: everything but where the key is."""
-        return {name: value for name, value in self.model_dump(mode="json").items() if name != "key_file"}
+        """For `summary.json`: everything but where the key is, and Spark's settings, which may hold keys of stores."""
+        hidden = {"key_file", "spark"}
+        return {name: value for name, value in self.model_dump(mode="json").items() if name not in hidden}
+
+    def engine_choice(self) -> EngineChoice:
+        """The engine that these settings ask for."""
+        return EngineChoice(
+            self.engine, self.memory_limit, self.threads, self.master, self.spark_folder, self.spark
+        )
 
 
 def load_settings(file: Path | None, given: dict[str, Any]) -> ScanSettings:

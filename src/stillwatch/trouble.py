@@ -4,7 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stillwatch.engines.errors import EngineDiskError, EngineMemoryError
+from stillwatch.engines.errors import (
+    EngineDiskError,
+    EngineFailedError,
+    EngineMemoryError,
+    EngineMissingError,
+)
 from stillwatch.exchange.errors import OutputError, UsageError
 from stillwatch.exchange.output import written
 
@@ -19,6 +24,14 @@ def computed(out: Path) -> Iterator[None]:
         raise UsageError(
             f"the engine's memory is too small: {error}",
             "allow it more with --memory-limit (default 4GB), or fewer threads with STILLWATCH_THREADS=1",
+            file=out,
+        ) from error
+    except EngineMissingError as error:
+        raise UsageError(str(error), error.remedy) from error
+    except EngineFailedError as error:
+        raise UsageError(
+            f"the engine failed: {error}",
+            "see docs/cluster.md; with --engine duckdb the same runs on this machine alone",
             file=out,
         ) from error
     except EngineDiskError as error:

@@ -102,6 +102,10 @@ def scan(
     trusted_hops: Hops = None,
     account_field: Account = None,
     memory_limit: Annotated[str | None, typer.Option(help="Memory of the engine, such as 4GB.")] = None,
+    engine: Annotated[str | None, typer.Option(help="Where to compute: duckdb, or spark.")] = None,
+    master: Annotated[
+        str | None, typer.Option(help="Spark's master, such as local[4] or spark://host:7077.")
+    ] = None,
     known: Known = None,
     verdicts: Verdicts = None,
     as_json: AsJson = False,
@@ -125,6 +129,8 @@ def scan(
         "trusted_hops": trusted_hops,
         "account_field": account_field,
         "memory_limit": memory_limit,
+        "engine": engine,
+        "master": master,
         "known": known,
         "verdicts": verdicts,
     }

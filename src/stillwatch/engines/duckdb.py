@@ -4,6 +4,7 @@ Every table a step makes is one Parquet file, written beside its name and then r
 leaves no file that looks whole, and a reader can open any step's table with any tool.
 """
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -97,6 +98,12 @@ class DuckdbEngine:
         cursor = self._connection.cursor()
         cursor.execute("SET TimeZone = 'UTC'")
         yield from cursor.sql(_select(name, columns)).to_arrow_reader(BATCH_ROWS)
+
+    def export(self, name: str, file: Path) -> None:
+        """Copy a step's file; it is whole as soon as it has its name."""
+        partial = file.with_name(f"{file.name}.partial")
+        shutil.copyfile(self.file(name), partial)
+        partial.replace(file)
 
     def file(self, name: str) -> Path:
         """The file of a table that a step made."""

@@ -39,5 +39,8 @@ class Engine(Protocol):
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table in batches, in no stated order."""
 
+    def export(self, name: str, file: Path) -> None:
+        """Write a table to one Parquet file of this machine, beside its name first."""
+
     def close(self) -> None:
         """Let go of memory and temporary files; steps that were kept stay."""

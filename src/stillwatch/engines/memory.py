@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import sqlglot
 
 from stillwatch.engines.duckdb import BATCH_ROWS, complaints
@@ -131,6 +132,12 @@ class MemoryEngine:
         """A table in batches of at most `BATCH_ROWS` rows."""
         yield from self.table(name, columns).combine_chunks().to_batches(BATCH_ROWS)
 
+    def export(self, name: str, file: Path) -> None:
+        """Write a table to one Parquet file, beside its name first."""
+        partial = file.with_name(f"{file.name}.partial")
+        pq.write_table(self.table(name), partial, compression="zstd")
+        partial.replace(file)
+
     def close(self) -> None:
         """Let go of memory and temporary files."""
         self._connection.close()
@@ -146,7 +153,7 @@ class MemoryEngine:
     def _fold(self, step: FoldStep[object]) -> pa.Table:
         state = step.start()
         for batch in self.batches(step.input, step.columns):
-            state = step.update(state, batch)
+            state = step.add(state, batch)
         return step.finish(state)
 
     def _driver(self, step: DriverStep) -> pa.Table:

@@ -56,18 +56,28 @@ class FoldStep(Generic[State]):
         input: name of the table it reads.
         columns: the columns of `input` that `update` gets, in order.
         start: makes an empty state.
-        update: adds a batch to a state and returns it (in place or new).
+        update: adds what `prepare` made of a batch to a state and returns it (in place or new).
         merge: joins two states; associative and commutative.
         finish: state -> table.
+        key: batch -> uint64 of each row; rows of one key are folded into one state, which is then merged with
+            others. Needed where `merge` takes what two states have in common for two things. Rows whose key is
+            null may go anywhere. An engine that folds everything into one state need not ask.
+        prepare: batch -> what `update` takes; an engine may prepare several batches at once. The batch itself if None.
     """
 
     output: str
     input: str
     columns: tuple[str, ...]
     start: Callable[[], State]
-    update: Callable[[State, pa.RecordBatch], State]
+    update: Callable[[State, Any], State]
     merge: Callable[[State, State], State]
     finish: Callable[[State], pa.Table]
+    key: Callable[[pa.RecordBatch], pa.Array] | None = None
+    prepare: Callable[[pa.RecordBatch], Any] | None = None
+
+    def add(self, state: State, batch: pa.RecordBatch) -> State:
+        """Prepare a batch and add it to a state."""
+        return self.update(state, batch if self.prepare is None else self.prepare(batch))
 
 
 @dataclass(frozen=True)
