@@ -6,7 +6,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # A user's own exported variables (PYTHONPATH of another project) must not leak into ours.
 unexport PYTHONPATH
 
-.PHONY: help demo test lint bench bench-quality bench-quality-full bench-ablation integration lock clean
+.PHONY: help demo test lint bench bench-quality bench-quality-full bench-ablation bench-peers integration lock clean
 
 help:            ## this text
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -27,6 +27,12 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.core
 $(VENV)-integration/.installed: requirements/integration.txt $(VENV)/.dev
 	$(PYTHON) -m venv $(VENV)-integration
 	$(VENV)-integration/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/integration.txt
+	@touch $@
+
+# A peer without a wheel for this machine is left out, and the table says so.
+$(VENV)-peers/.installed: requirements/peers.txt
+	$(PYTHON) -m venv $(VENV)-peers
+	$(PYTHON) -m benchmarks.peers.installing $(VENV)-peers requirements/peers.txt
 	@touch $@
 
 demo: $(VENV)/.core    ## simulate a small world, scan it, write demo/results/report.html
@@ -56,9 +62,12 @@ bench-quality-full: $(VENV)/.core  ## the long bench, or what fits: make bench-q
 bench-ablation: $(VENV)/.core  ## every family of evidence alone and left out; renews the table of docs/detection.md
 	$(BIN)/python -m benchmarks.ablation $(ARGS)
 
+bench-peers: $(VENV)/.core $(VENV)-peers/.installed  ## side by side with others' libraries; renews a section of docs/performance.md
+	$(BIN)/python -m benchmarks.peers --venv $(VENV)-peers $(ARGS)
+
 lock: $(VENV)/.dev     ## renew the locked requirements (versions and hashes, no address)
 	$(INSTALL) uv
 	$(BIN)/python requirements/lock.py
 
 clean:           ## remove what make made
-	rm -rf $(VENV) $(VENV)-integration demo
+	rm -rf $(VENV) $(VENV)-integration $(VENV)-peers demo
