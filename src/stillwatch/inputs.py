@@ -13,13 +13,13 @@ import pyarrow as pa
 from stillwatch.engines.run import Report
 from stillwatch.exchange.dataset import open_dataset
 from stillwatch.exchange.errors import UnreadableInputError
-from stillwatch.exchange.prepare import QUARANTINE_FILE, Prepared, prepare
+from stillwatch.exchange.prepare import QUARANTINE_FILE, Prepared, PrepareOptions, prepare
 from stillwatch.exchange.privacy import IdentifierHasher
 from stillwatch.exchange.quality import Measure, Quality
 from stillwatch.exchange.rules import ValidationRules
 from stillwatch.exchange.tables import EXCHANGES
 from stillwatch.exchange.writer import INCOMPLETE
-from stillwatch.hash_only import SIGNATURES, replace_text_by_signatures
+from stillwatch.hash_only import SIGNATURES, Texts, replace_text_by_signatures
 from stillwatch.settings import ScanSettings
 from stillwatch.sources.ingest import IngestOptions, IngestReport, ingest
 
@@ -36,6 +36,7 @@ class Input:
         first_ts: earliest exchange.
         last_ts: latest exchange.
         has_text: whether any exchange has a prompt or a system prompt.
+        hidden: columns of the files that must not be read: they may hold identifiers as they came.
         text_bytes: text column -> UTF-8 bytes of all its values.
         signatures: folder of signatures taken at import (`--hash-only`), or None.
         measures: rows of the result table `quality`.
@@ -49,6 +50,7 @@ class Input:
     first_ts: dt.datetime | None
     last_ts: dt.datetime | None
     has_text: bool
+    hidden: tuple[str, ...]
     text_bytes: Mapping[str, int]
     signatures: Path | None
     measures: tuple[Measure, ...]
@@ -71,7 +73,13 @@ def is_dataset(inputs: Sequence[str]) -> bool:
 
 
 def prepare_input(
-    inputs: Sequence[str], out: Path, settings: ScanSettings, report: Report, *, join: Sequence[str] = ()
+    inputs: Sequence[str],
+    out: Path,
+    settings: ScanSettings,
+    report: Report,
+    *,
+    join: Sequence[str] = (),
+    hide_identifiers: bool = False,
 ) -> Input:
     """Check a dataset, or import logs and check what came of them.
 
@@ -81,20 +89,26 @@ def prepare_input(
         settings: see `ScanSettings`.
         report: told of progress.
         join: access logs.
+        hide_identifiers: whether the caller reads no identifiers of exchanges; see `Input.hidden`.
     """
     work = out / "steps" / "input"
     rules = validation_rules(settings)
     hasher = IdentifierHasher.from_key_file(settings.key_file)
     origin: dict[str, Any] = {"inputs": list(inputs)}
+    options = PrepareOptions(
+        threads=settings.threads,
+        hide_identifiers=hide_identifiers,
+        progress=lambda done, total: report("checking the dataset", done, total),
+    )
     if is_dataset(inputs) and not join:
-        report("checking the dataset", 0, 0)
         folder = Path(inputs[0])
-        prepared = prepare(open_dataset(folder), work, rules, hasher, out / QUARANTINE_FILE)
+        options = replace(options, quarantine_file=out / QUARANTINE_FILE)
+        prepared = prepare(open_dataset(folder), work, rules, hasher, options)
         return _input(prepared, folder, prepared.quality, origin)
     with _keeping(work / "dataset" / QUARANTINE_FILE, out):
         imported = _ingest(inputs, work / "dataset", settings, report, join)
     _require_fit_rows(imported, out)
-    prepared = prepare(open_dataset(imported.out), work / "prepared", rules, hasher)
+    prepared = prepare(open_dataset(imported.out), work / "prepared", rules, hasher, options)
     origin["join"] = list(join)
     origin["formats"] = sorted({name for file in imported.files for name in file.formats})
     return _input(prepared, imported.out, imported.quality, origin)
@@ -129,7 +143,8 @@ def import_dataset(
     shutil.rmtree(texts, ignore_errors=True)
     try:
         found = _ingest(inputs, texts, settings, report, join)
-        replace_text_by_signatures(texts, out, settings, report, replace=overwrite)
+        sizes = found.quality.exchanges.bytes
+        replace_text_by_signatures(Texts(texts, sizes), out, settings, report, replace=overwrite)
     finally:
         shutil.rmtree(texts, ignore_errors=True)
     kept = None if found.quality.quarantine is None else out / QUARANTINE_FILE
@@ -201,6 +216,7 @@ def _input(prepared: Prepared, folder: Path, quality: Quality, origin: dict[str,
         first_ts=prepared.quality.first_ts,
         last_ts=prepared.quality.last_ts,
         has_text=null_share["prompt"] < 1 or null_share["system_prompt"] < 1,
+        hidden=prepared.hidden,
         text_bytes={c.name: prepared.quality.exchanges.bytes[c.name] for c in EXCHANGES if c.text},
         signatures=signatures if signatures.is_dir() else None,
         measures=tuple(quality.measures()),

@@ -112,6 +112,8 @@ def _take_truths(source: pa.Array, column: Column, rules: ValidationRules) -> At
 def _take_numbers(source: pa.Array, column: Column, rules: ValidationRules) -> Attempt | None:
     if not (pa.types.is_integer(source.type) or pa.types.is_floating(source.type)):
         return None
+    if source.type == column.type and _all_fit(source, column):
+        return Attempt(Converted(source), np.zeros(len(source), np.bool_))
     valid = valid_rows(source)
     raw = pc.fill_null(source, 0).to_numpy(zero_copy_only=False)
     to_float = pa.types.is_floating(column.type)
@@ -132,6 +134,18 @@ def _take_numbers(source: pa.Array, column: Column, rules: ValidationRules) -> A
     if from_float and not to_float:
         converted.repair(values.CONVERTED, fine)
     return Attempt(converted, unsure)
+
+
+def _all_fit(source: pa.Array, column: Column) -> bool:
+    """Whether every number is within the bounds of a column of the same type, so that nothing is to be done."""
+    ends = pc.min_max(source)
+    least, most = ends["min"].as_py(), ends["max"].as_py()
+    if least is None:  # nulls only, or nothing that can be compared
+        return bool(source.null_count == len(source))
+    if pa.types.is_floating(source.type) and not pc.all(pc.is_finite(source)).as_py():
+        return False
+    largest = values.largest(column.type)
+    return bool(-largest <= least and most <= largest and (column.minimum is None or least >= column.minimum))
 
 
 def _outside(raw: npt.NDArray[Any], column: Column) -> Mask:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate
 from pathlib import Path
 
 import pyarrow as pa
@@ -45,6 +46,15 @@ class Broken:
 
 
 @dataclass(frozen=True)
+class RowGroup:
+    """One row group of a Parquet file: its number from 0, the number of its first row from 1, its rows."""
+
+    number: int
+    first_row: int
+    rows: int
+
+
+@dataclass(frozen=True)
 class TableFile:
     """One readable Parquet file of a dataset.
 
@@ -66,19 +76,34 @@ class TableFile:
         A row group that turns out to be broken is reported from its first unread row on, and the next one is
         read.
         """
+        for group in self.groups():
+            yield from self.group_batches(group, table, report)
+
+    def groups(self) -> "list[RowGroup]":
+        """Its row groups, in order."""
+        counts = _group_rows(self.path)
+        firsts = accumulate(counts[:-1], initial=1)
+        return [RowGroup(n, first, rows) for n, (first, rows) in enumerate(zip(firsts, counts, strict=False))]
+
+    def group_batches(
+        self, group: "RowGroup", table: TableSchema, report: Callable[[Broken], None]
+    ) -> Iterator[RawBatch]:
+        """The same for one row group; threads may read several at once."""
         columns = [name for name in dict.fromkeys(self.schema.names) if name in table.names]
-        first_row = 1
-        for group, rows in enumerate(_group_rows(self.path)):
-            read = 0
-            try:
-                with _opened(self.path, _unfolding(self.path, group, columns)) as file:
-                    batches = file.iter_batches(_batch_rows(file, group), row_groups=[group], columns=columns)
-                    for batch in batches:
-                        yield from RawBatch.from_arrow(batch, self.name, first_row + read).bounded()
-                        read += batch.num_rows
-            except (pa.ArrowException, OSError) as error:
-                report(Broken(self.name, first_row + read, rows - read, _what(error)))
-            first_row += rows
+        read = 0
+        try:
+            with _opened(self.path, _unfolding(self.path, group.number, columns)) as file:
+                batches = file.iter_batches(
+                    _batch_rows(file, group.number),
+                    row_groups=[group.number],
+                    columns=columns,
+                    use_threads=False,  # whoever wants more than one thread reads several groups
+                )
+                for batch in batches:
+                    yield from RawBatch.from_arrow(batch, self.name, group.first_row + read).bounded()
+                    read += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            report(Broken(self.name, group.first_row + read, group.rows - read, _what(error)))
 
 
 @dataclass(frozen=True)

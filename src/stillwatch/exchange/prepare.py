@@ -1,14 +1,18 @@
-"""A canonical dataset -> tables that every stage can rely on, and an account of what was wrong with it."""
+"""A canonical dataset -> tables that every stage can rely on, and an account of what was wrong with it.
 
-from collections.abc import Iterable, Iterator
+Threads read and examine row groups; what they find is settled in the order of files and rows, so that the
+outcome does not depend on how many there are.
+"""
+
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
 
 from stillwatch.exchange import reasons
+from stillwatch.exchange.checking import Checking
 from stillwatch.exchange.dataset import Broken, Dataset, TableFile
 from stillwatch.exchange.duplicates import DuplicateDetector
 from stillwatch.exchange.errors import UnreadableInputError, UsageError
@@ -20,10 +24,10 @@ from stillwatch.exchange.reasons import Unfit
 from stillwatch.exchange.rules import ValidationRules
 from stillwatch.exchange.schema import TIMESTAMP, TableSchema
 from stillwatch.exchange.tables import ACCOUNTS, EXCHANGES, RELEASES
-from stillwatch.exchange.validation import validate
 from stillwatch.exchange.writer import DatasetWriter
 
 QUARANTINE_FILE = "quarantine.jsonl"
+_IDENTIFIERS = tuple(column.name for column in EXCHANGES if column.identifier)
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,32 @@ class Prepared:
         accounts: fit accounts, without rows where there is no such table.
         releases: fit releases, likewise.
         quality: what was wrong, and how much of it.
+        hidden: columns of `files` that must not be read: they may hold identifiers as they came.
     """
 
     files: tuple[Path, ...]
     accounts: pa.Table
     releases: pa.Table
     quality: Quality
+    hidden: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """How a dataset is prepared.
+
+    Attributes:
+        quarantine_file: where unfit rows are written; `quarantine.jsonl` in the folder of the outcome if None.
+        threads: how many examine rows.
+        hide_identifiers: whether the caller reads no identifiers of exchanges. Files then need not be written
+            again only because identifiers in them are not hashed; see `Prepared.hidden`.
+        progress: told of exchanges done, and to do.
+    """
+
+    quarantine_file: Path | None = None
+    threads: int = 1
+    hide_identifiers: bool = False
+    progress: Callable[[int, int], None] = lambda done, total: None
 
 
 def prepare(
@@ -48,7 +72,7 @@ def prepare(
     out: Path,
     rules: ValidationRules,
     hasher: IdentifierHasher,
-    quarantine_file: Path | None = None,
+    options: PrepareOptions | None = None,
 ) -> Prepared:
     """Validate a dataset, leave out what is unfit, and hash its identifiers.
 
@@ -57,7 +81,7 @@ def prepare(
         out: folder for `exchanges/` (only files that had to be changed) and `quarantine.jsonl`.
         rules: the settings of validation.
         hasher: hashes the identifiers.
-        quarantine_file: where unfit rows are written, if not in `out`.
+        options: see `PrepareOptions`.
 
     Raises:
         OutputError: `out` cannot be written (full disk, no permission).
@@ -67,36 +91,57 @@ def prepare(
         raise UsageError(
             "the dataset would be overwritten by its own scan", "choose another folder with --out"
         )
+    options = options or PrepareOptions()
+    hidden = _IDENTIFIERS if options.hide_identifiers else ()
     with ExitStack() as stack:
-        quarantine = stack.enter_context(Quarantine(quarantine_file or out / QUARANTINE_FILE))
+        quarantine = stack.enter_context(Quarantine(options.quarantine_file or out / QUARANTINE_FILE))
         passage = _Passage(dataset, rules, quarantine, hasher, out)
         side = {table.name: passage.side_table(table) for table in (ACCOUNTS, RELEASES)}
         duplicates = stack.enter_context(DuplicateDetector(out))
-        intake = Intake(EXCHANGES, rules, quarantine, hasher, duplicates)
-        rewriting = _Rewriting(out, stack)
-        kept = [file.path for file in dataset.exchanges if passage.keeps(file, intake, rewriting)]
+        intake = Intake(EXCHANGES, rules, quarantine, None if hidden else hasher, duplicates)
+        rewriting = _Rewriting(out, stack, hasher if hidden else None)
+        checking = Checking(intake, passage.report, _of(options.progress, dataset.rows), rewriting.write)
+        kept = []
+        for file, is_kept in checking.check(dataset.exchanges, _must_change, options.threads):
+            if is_kept:
+                kept.append(file.path)
+            else:
+                rewriting.start()  # a file without fit rows still needs a table to stand for it
     quality = passage.quality(intake.tally)
     _require_fit_rows(dataset, quality)
-    return Prepared((*kept, *rewriting.files), side[ACCOUNTS.name], side[RELEASES.name], quality)
+    files = (*kept, *rewriting.files)
+    return Prepared(files, side[ACCOUNTS.name], side[RELEASES.name], quality, hidden)
 
 
-def check(dataset: Dataset, rules: ValidationRules, quarantine_file: Path | None = None) -> Quality:
+def check(
+    dataset: Dataset,
+    rules: ValidationRules,
+    quarantine_file: Path | None = None,
+    threads: int = 1,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Quality:
     """The same account of a dataset's quality, without its data being written.
 
     Args:
         dataset: what `open_dataset` found.
         rules: the settings of validation.
         quarantine_file: where unfit rows are written, if anywhere.
+        threads: how many examine rows.
+        progress: told of exchanges done, and to do.
     """
     with Quarantine(quarantine_file) as quarantine, DuplicateDetector() as duplicates:
         passage = _Passage(dataset, rules, quarantine, None, None)
         for table in (ACCOUNTS, RELEASES):
             passage.side_table(table)
         intake = Intake(EXCHANGES, rules, quarantine, None, duplicates)
-        for raw in dataset.batches(passage.report):
-            for _ in intake.take(raw):
-                pass
+        checking = Checking(intake, passage.report, _of(progress, dataset.rows))
+        for _ in checking.check(dataset.exchanges, lambda file: False, threads):
+            pass
     return passage.quality(intake.tally)
+
+
+def _of(progress: Callable[[int, int], None], total: int) -> Callable[[int], None]:
+    return lambda done: progress(done, total)
 
 
 class _Passage:
@@ -139,31 +184,6 @@ class _Passage:
         self._tallies[table.name] = intake.tally
         return pa.Table.from_batches(batches, table.arrow)
 
-    def keeps(self, file: TableFile, intake: Intake, rewriting: "_Rewriting") -> bool:
-        """Pass a file through; False where it had to be changed, and its fit rows were written instead."""
-        changed = not _has_exact_columns(file)
-        broken_before = len(self._broken)
-        passed = 0  # batches that came before the first change
-        for raw in file.batches(EXCHANGES, self.report):
-            for taken in intake.take(raw):
-                if not changed and taken.changed:
-                    changed = True
-                    rewriting.write(self._again(file, passed))
-                if changed:
-                    rewriting.write([taken.batch])
-                passed += 1
-        if not changed and len(self._broken) > broken_before:
-            changed = True
-            rewriting.write(self._again(file, passed))
-        if changed:
-            rewriting.write([])  # a file without fit rows still needs a table to stand for it
-        return not changed
-
-    def _again(self, file: TableFile, count: int) -> Iterator[pa.RecordBatch]:
-        """The first batches of a file once more; they were found to need no change."""
-        for raw in islice(file.batches(EXCHANGES, lambda broken: None), count):
-            yield validate(raw, EXCHANGES, self._rules).batch
-
     def quality(self, tally: Tally) -> Quality:
         """The account of the whole pass."""
         tallies = {EXCHANGES.name: tally, **self._tallies}
@@ -179,24 +199,38 @@ class _Passage:
 
 
 class _Rewriting:
-    """The writer of changed files, which is only made when there is one."""
+    """The writer of changed files, which is only made when there is one.
 
-    def __init__(self, out: Path, stack: ExitStack) -> None:
+    Args:
+        out: folder of the outcome.
+        stack: closes the writer.
+        hasher: hashes identifiers that come unhashed; None where they have been hashed before.
+    """
+
+    def __init__(self, out: Path, stack: ExitStack, hasher: IdentifierHasher | None) -> None:
         self._out = out
         self._stack = stack
+        self._hasher = hasher
         self._writer: DatasetWriter | None = None
 
-    def write(self, batches: Iterable[pa.RecordBatch]) -> None:
-        """Write batches of fit rows."""
+    def start(self) -> DatasetWriter:
+        """The writer, made where there is none yet."""
         if self._writer is None:
             self._writer = self._stack.enter_context(DatasetWriter(self._out, EXCHANGES, replace=True))
-        for batch in batches:
-            self._writer.write(batch)
+        return self._writer
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write fit rows."""
+        self.start().write(batch if self._hasher is None else self._hasher.hash_batch(batch, EXCHANGES))
 
     @property
     def files(self) -> list[Path]:
         """Files that were written; whole once the stack is closed."""
         return [] if self._writer is None else self._writer.files
+
+
+def _must_change(file: TableFile) -> bool:
+    return not _has_exact_columns(file)
 
 
 def _has_exact_columns(file: TableFile) -> bool:

@@ -19,9 +19,11 @@ from stillwatch.exchange.errors import OutputError, UnreadableInputError
 from stillwatch.exchange.schema import TableSchema
 
 PREFIX = "hk_"
+_HASH_LENGTH = len(PREFIX) + 32
 HASHED = r"^hk_[0-9a-f]{32}$"
 _HASHED = re.compile(r"hk_[0-9a-f]{32}")
 _KEY_BYTES = 32
+_MOST_KNOWN = 1 << 19  # identifiers whose hashes are kept, of some 250 bytes together
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -38,12 +40,13 @@ class IdentifierHasher:
         key: at least 16 bytes; it stands in no repr, error or log, and does not survive pickling.
     """
 
-    __slots__ = ("_mac",)
+    __slots__ = ("_known", "_mac")
 
     def __init__(self, key: bytes) -> None:
         if len(key) < 16:
             raise ValueError("a key needs at least 16 bytes")
         self._mac = hmac.new(key, digestmod=hashlib.sha256)
+        self._known: dict[str, str] = {}
 
     @classmethod
     def from_key_file(cls, path: Path | None = None) -> "IdentifierHasher":
@@ -87,10 +90,23 @@ class IdentifierHasher:
         return PREFIX + mac.hexdigest()[:32]
 
     def hash_array(self, array: pa.Array) -> pa.Array:
-        """Hashes of a string array, null where it is null; each distinct value is hashed once."""
+        """Hashes of a string array, null where it is null.
+
+        Each distinct value is hashed once; the same identifiers come batch after batch, so some are kept.
+        """
         coded = array.dictionary_encode()
-        words = pa.array([self.hash_one(word) for word in coded.dictionary.to_pylist()], pa.string())
-        return words.take(coded.indices)
+        words = coded.dictionary.to_pylist()
+        known = self._known
+        if len(known) + len(words) > _MOST_KNOWN:
+            known = self._known = {}
+        hashes = []
+        for word in words:
+            found = known.get(word)
+            if found is None:
+                found = self.hash_one(word)
+                known[word] = found
+            hashes.append(found)
+        return pa.array(hashes, pa.string()).take(coded.indices)
 
     def hash_batch(self, batch: pa.RecordBatch, schema: TableSchema) -> pa.RecordBatch:
         """The batch with the identifiers of its schema hashed."""
@@ -104,6 +120,18 @@ class IdentifierHasher:
 def all_hashed(array: pa.Array) -> bool:
     """Whether every value that is not null is a hash of ours already."""
     return array.null_count == len(array) or bool(pc.all(pc.match_substring_regex(array, HASHED)).as_py())
+
+
+def unhashed(batch: pa.RecordBatch, schema: TableSchema) -> int:
+    """How many identifiers of a batch (values, not distinct ones) are no hash of ours."""
+    count = 0
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        if schema[name].identifier and column.null_count < len(column):
+            known = pc.sum(pc.equal(pc.binary_length(column), _HASH_LENGTH)).as_py()
+            if known:  # of the right length; the expression is slow
+                known = pc.sum(pc.match_substring_regex(column, HASHED)).as_py()
+            count += len(column) - column.null_count - known
+    return count
 
 
 def without_text(batch: pa.RecordBatch, schema: TableSchema) -> pa.RecordBatch:

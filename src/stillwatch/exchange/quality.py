@@ -75,6 +75,8 @@ class Quality:
                 yield f"repaired: {repair}", f"{table}.{column}", n, REPAIRS[repair]
             if tally.hashed:
                 yield "identifiers hashed", table, tally.hashed, "values replaced by their keyed hash"
+            if tally.unhashed:
+                yield "identifiers not read", table, tally.unhashed, "values that are no keyed hash"
         for (column, reason), n in sorted(self.reasons.items()):
             yield f"unfit: {reason}", column or "file", n, "see the quarantine file for places and remedies"
         for part in self.broken:

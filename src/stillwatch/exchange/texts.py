@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -35,10 +36,11 @@ def convert_texts(source: pa.Array, column: Column, rules: ValidationRules) -> A
     unsure = np.diff(offsets) > rules.max_bytes(column)
     if not column.text:
         unsure |= _perhaps_blank(offsets, data)
-    inside = data[offsets[0] : offsets[-1]]
-    if len(inside) and not inside.all():
+    found = _survey(data[offsets[0] : offsets[-1]])
+    if found & _NUL:
         unsure |= _holds_nul(offsets, data)
-    unsure |= _holds_invalid(source, large)
+    if found & _BEYOND_ASCII:
+        unsure |= _holds_invalid(source, large)
     unsure &= valid
     string = source.cast(pa.large_string() if large else pa.string(), safe=False)
     if unsure.any():  # what is too long or broken must not stand in the result, nor count for its size
@@ -54,6 +56,33 @@ def buffers(array: pa.Array, large: bool) -> tuple[npt.NDArray[Any], npt.NDArray
         return np.zeros(len(array) + 1, dtype), np.zeros(0, np.uint8)
     numbers = np.frombuffer(offsets, dtype, len(array) + 1, array.offset * np.dtype(dtype).itemsize)
     return numbers, np.zeros(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
+
+
+_NUL, _BEYOND_ASCII = 1, 2
+_LOWEST_BITS = np.uint64(0x0101010101010101)
+_HIGHEST_BITS = np.uint64(0x8080808080808080)
+
+
+def _survey(data: npt.NDArray[np.uint8]) -> int:
+    """Whether there are NUL bytes (_NUL) and bytes beyond ASCII (_BEYOND_ASCII), in one pass."""
+    head = min(-data.__array_interface__["data"][0] % 8, len(data))  # words are aligned after it
+    words = data[head : head + (len(data) - head) // 8 * 8].view(np.uint64)
+    rest = np.concatenate([data[:head], data[head + words.nbytes :]])
+    nul, beyond = _survey_words(words)
+    nul |= len(rest) > 0 and not rest.all()
+    beyond |= bool((rest & 0x80).any())
+    return (_NUL if nul else 0) | (_BEYOND_ASCII if beyond else 0)
+
+
+@numba.njit(cache=True, nogil=True)
+def _survey_words(words: Any) -> Any:
+    nul = np.uint64(0)
+    beyond = np.uint64(0)
+    for word in words:
+        # Of a word without NUL bytes this is zero, and only of such: Mycroft's test.
+        nul |= (word - _LOWEST_BITS) & ~word & _HIGHEST_BITS
+        beyond |= word
+    return nul != 0, (beyond & _HIGHEST_BITS) != 0
 
 
 def _perhaps_blank(offsets: npt.NDArray[Any], data: npt.NDArray[np.uint8]) -> Mask:
