@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SPARK  := $(if $(shell command -v java),$(VENV)/.spark)
 # A user's own exported variables (PYTHONPATH of another project) must not leak into ours.
 unexport PYTHONPATH
 
@@ -24,6 +25,11 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.core
 	$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# The tests of Spark need Java. Where there is one, Spark (0.5 GB) is installed too; elsewhere they are skipped.
+$(VENV)/.spark: requirements/spark.txt $(VENV)/.dev
+	$(INSTALL) --require-hashes -r requirements/spark.txt
+	@touch $@
+
 $(VENV)-integration/.installed: requirements/integration.txt $(VENV)/.dev
 	$(PYTHON) -m venv $(VENV)-integration
 	$(VENV)-integration/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/integration.txt
@@ -38,7 +44,7 @@ $(VENV)-peers/.installed: requirements/peers.txt
 demo: $(VENV)/.core    ## simulate a small world, scan it, write demo/results/report.html
 	$(BIN)/stillwatch demo --out demo
 
-test: $(VENV)/.dev     ## all tests
+test: $(VENV)/.dev $(SPARK)  ## all tests
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev     ## style, types, the contract of imports
@@ -47,7 +53,7 @@ lint: $(VENV)/.dev     ## style, types, the contract of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-integration: $(VENV)-integration/.installed  ## tests that start real outside parts (a LiteLLM proxy)
+integration: $(VENV)-integration/.installed $(SPARK)  ## tests that start real outside parts (a LiteLLM proxy, a Spark cluster)
 	STILLWATCH_LITELLM=$(abspath $(VENV)-integration/bin/litellm) $(BIN)/python -m pytest -m integration -n 0
 
 bench: $(VENV)/.dev    ## print the tables of benchmarks/

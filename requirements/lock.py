@@ -19,11 +19,12 @@ def compile_lock(output: str, sources: list[str], constraints: list[str]) -> Non
 
 
 def main() -> None:
-    """Write core.txt (what a user needs), dev.txt, integration.txt and peers.txt."""
+    """Write core.txt (what a user needs), dev.txt, spark.txt, integration.txt and peers.txt."""
     build = HERE / "build.in"
     build.write_text(BUILD)
     compile_lock("core.txt", [str(PROJECT), str(build)], [])
     compile_lock("dev.txt", ["--group", f"{PROJECT}:dev"], ["core.txt"])
+    compile_lock("spark.txt", [str(PROJECT), "--extra", "spark"], ["core.txt", "dev.txt"])
     compile_lock("integration.txt", ["--group", f"{PROJECT}:integration"], [])
     compile_lock("peers.txt", [str(HERE / "peers.in")], [])
     build.unlink()
