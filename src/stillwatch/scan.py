@@ -39,7 +39,7 @@ from stillwatch.campaigns.steps import (
     usage_steps,
 )
 from stillwatch.engines.engine import Engine
-from stillwatch.engines.opening import open_engine
+from stillwatch.engines.opening import DUCKDB, open_engine
 from stillwatch.engines.run import Report, Run
 from stillwatch.evidence.report import write_report
 from stillwatch.exchange.errors import UsageError
@@ -139,7 +139,9 @@ def _scan(
     request: ScanRequest, out: Path, settings: ScanSettings, memory: Memory, report: Report
 ) -> ScanOutcome:
     started = time.perf_counter()
-    found = prepare_input(request.inputs, out, settings, report, join=request.join)
+    # No step reads identifiers of exchanges, but an engine elsewhere would be sent the files whole.
+    hide = settings.engine == DUCKDB
+    found = prepare_input(request.inputs, out, settings, report, join=request.join, hide_identifiers=hide)
     engine = open_engine(out / STEPS, settings.engine_choice())
     try:
         run = Run(engine, report, STEPS_EXPECTED)
