@@ -1,5 +1,6 @@
 """What names a person or an instrument, or is somebody's text, and where it must never be found."""
 
+import datetime as dt
 import json
 import stat
 from pathlib import Path
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from stillwatch.exchange.tables import EXCHANGES
 from tests.cli.command import bytes_below, run, run_apart
 
 KEY = "sk-live-clearly-secret-7781"
@@ -90,13 +92,19 @@ def test_identifiers_in_clear_stand_in_no_output(inputs, tmp_path):
     assert not any(key.encode() in held or bytes.fromhex(key) in held for held in told.values())
 
 
-def test_a_dataset_that_names_them_in_clear_is_hashed_before_it_is_used(inputs, tmp_path):
+@pytest.mark.parametrize("used_as_it_is", [False, True])
+def test_a_dataset_that_names_them_in_clear_is_hashed_before_it_is_used(inputs, tmp_path, used_as_it_is):
     dataset = tmp_path / "in" / "dataset"
     dataset.mkdir()
     rows = [json.loads(line) for line in inputs[0].read_text().splitlines()[:5]]
-    pq.write_table(pa.Table.from_pylist(rows), dataset / "exchanges.parquet")
+    table = pa.Table.from_pylist(rows)
+    if used_as_it_is:  # nothing in it has to be changed, so that the steps read this very file
+        rows = [{**row, "ts": dt.datetime(2026, 3, 2, 12, tzinfo=dt.UTC)} for row in rows]
+        table = pa.Table.from_pylist(rows, EXCHANGES.arrow)
+    pq.write_table(table, dataset / "exchanges.parquet")
     pq.write_table(pq.read_table(inputs[1]), dataset / "accounts.parquet")
     run("scan", dataset, "--out", tmp_path / "r", "--keep-steps").done()
+    assert (tmp_path / "r" / "steps" / "input" / "exchanges").exists() != used_as_it_is
     assert secrets_in(tmp_path / "r") == set()
     for file in (tmp_path / "r").rglob("*.parquet"):
         assert not any(secret in repr(pq.read_table(file).to_pylist()) for secret in SECRETS), file
