@@ -88,7 +88,7 @@ def versions(venv: Path, comparisons: list[Comparison]) -> dict[str, str]:
 def _about(given: argparse.Namespace, comparisons: list[Comparison]) -> str:
     return (
         f"World `{WORLD}`, seed {SEED}, prompts lengthened to {CHARACTERS} characters on average; "
-        f"median of {given.rounds} rounds, Python {platform.python_version()}, {platform.machine()}. "
+        f"medians of at least {given.rounds} rounds, Python {platform.python_version()}, {platform.machine()}. "
         f"Peers: {told_versions(versions(given.venv, comparisons)) or 'none'}."
     )
 
@@ -96,7 +96,7 @@ def _about(given: argparse.Namespace, comparisons: list[Comparison]) -> str:
 def _arguments(wanted: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("--rows", type=int, default=150_000, help="exchanges of the world, about")
-    parser.add_argument("--rounds", type=int, default=3, help="times that every side is run")
+    parser.add_argument("--rounds", type=int, default=3, help="least times that every side is run")
     parser.add_argument("--only", action="append", choices=COMPARISONS, help="this one; may be repeated")
     parser.add_argument("--venv", type=Path, default=VENV, help="environment of the peers")
     parser.add_argument("--material", type=Path, help="keep what the sides are given here, and take it again")

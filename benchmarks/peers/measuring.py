@@ -5,6 +5,7 @@ import os
 import statistics
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ THREADS = (
     "STILLWATCH_THREADS",
 )
 """Variables that the sides' libraries read; all are set to 1."""
+LEAST_SECONDS, MOST_TIMES = 45.0, 3
 _LAST_LINES = 1
 
 
@@ -76,11 +78,19 @@ Run = Callable[[Side, bool], Spent]
 """Runs a side once; whether its facts are wanted."""
 
 
-def in_turns(sides: Sequence[Side], rounds: int, run: Run) -> list[Outcome]:
-    """Ours, peer, peer, ours, peer, peer ...: every side once in each round; one that fails is left out after."""
+def in_turns(
+    sides: Sequence[Side], rounds: int, run: Run, least_seconds: float = LEAST_SECONDS
+) -> list[Outcome]:
+    """Ours, peer, peer, ours, peer, peer ...: every side once in each round; one that fails is left out after.
+
+    At least `rounds` rounds; more, up to `MOST_TIMES` as many, until `least_seconds` have passed.
+    """
     runs: dict[str, list[Spent]] = {side.name: [] for side in sides}
     failed: dict[str, str] = {}
-    for number in range(rounds):
+    start = time.monotonic()
+    for number in range(MOST_TIMES * rounds):
+        if number >= rounds and time.monotonic() - start >= least_seconds:
+            break
         for side in sides:
             if side.name in failed:
                 continue

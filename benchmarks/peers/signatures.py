@@ -12,6 +12,7 @@ from benchmarks.peers.side import OURS, Comparison, Side, Task
 
 VALUES = 64
 SEEDS = 8
+AS_THEY_ARE = f"{OURS}, prompts as they are"
 _WARM = 2_000
 _BATCH = 16_384
 
@@ -28,7 +29,7 @@ def count(material: Path) -> int:
 def errors(sign: Sign, matrix: Callable[[Any], Any], material: Path) -> Mapping[str, float]:
     """Bias and root mean square of the estimate's error, over the sampled pairs and several seeds.
 
-    Pairs have common words in common, so that with one seed all of them would err to the same side.
+    Pairs share common words: with one seed all of them would err to the same side.
 
     Args:
         sign: the side.
@@ -45,25 +46,41 @@ def errors(sign: Sign, matrix: Callable[[Any], Any], material: Path) -> Mapping[
 
 
 def _task(material: Path, sign: Sign, matrix: Callable[[Any], Any]) -> Task:
-    texts = pq.read_table(material / "words.parquet").column("words")
+    texts = pq.read_table(material / "words.parquet").column(0)
     few = texts.slice(0, _WARM)
     return Task(lambda: sign(few, 1), lambda: sign(texts, 1), lambda _: errors(sign, matrix, material))
 
 
+def _as_they_are(material: Path, sign: Sign) -> Task:
+    """The same on prompts that were not folded: every side has words of its own then."""
+    texts = pq.read_table(material / "prompts.parquet").column(0)
+    few = texts.slice(0, _WARM)
+    return Task(lambda: sign(few, 1), lambda: sign(texts, 1))
+
+
+def _batches(texts: pa.ChunkedArray) -> list[pa.Array]:
+    return [batch.column(0) for batch in pa.table([texts], names=["text"]).to_batches(_BATCH)]
+
+
 def ours(material: Path) -> Task:
+    return _task(material, _our_signatures, lambda made: made)
+
+
+def ours_as_they_are(material: Path) -> Task:
+    return _as_they_are(material, _our_signatures)
+
+
+def _our_signatures(texts: pa.ChunkedArray, seed: int) -> Any:
     from stillwatch.text.minhash import signatures  # noqa: PLC0415
     from stillwatch.text.tokens import tokenize  # noqa: PLC0415
 
-    def sign(texts: pa.ChunkedArray, seed: int) -> Any:
-        parts = []
-        for batch in pa.table({"words": texts}).to_batches(_BATCH):
-            tokens = tokenize(batch.column(0))
-            # Ours has no seed: it mixes what it is given, so that another number in it is another function.
-            hashes = tokens.hashes if seed == 1 else tokens.hashes ^ np.uint64(seed)
-            parts.append(signatures(tokens.offsets, hashes))
-        return np.concatenate(parts)
-
-    return _task(material, sign, lambda made: made)
+    parts = []
+    for batch in _batches(texts):
+        tokens = tokenize(batch)
+        # Ours has no seed: it mixes what it is given, so that another number in it is another function.
+        hashes = tokens.hashes if seed == 1 else tokens.hashes ^ np.uint64(seed)
+        parts.append(signatures(tokens.offsets, hashes))
+    return np.concatenate(parts)
 
 
 def rensa(material: Path) -> Task:
@@ -78,9 +95,13 @@ def _rensa(material: Path, method: str) -> Task:
     from rensa import RMinHash  # noqa: PLC0415
 
     def sign(texts: pa.ChunkedArray, seed: int) -> Any:
-        return getattr(RMinHash, method)([text.split() for text in texts.to_pylist()], VALUES, seed)
+        split = ([text.split() for text in batch.to_pylist()] for batch in _batches(texts))
+        return [getattr(RMinHash, method)(some, VALUES, seed) for some in split]
 
-    return _task(material, sign, lambda made: np.array(made.to_rows()))
+    def matrix(made: Any) -> Any:
+        return np.concatenate([np.array(part.to_rows()) for part in made])
+
+    return _task(material, sign, matrix)
 
 
 def datasketch(material: Path) -> Task:
@@ -95,18 +116,29 @@ def datasketch(material: Path) -> Task:
 
 
 def daft(material: Path) -> Task:
-    import daft as library  # noqa: PLC0415
-    from daft.functions import minhash  # noqa: PLC0415
-
-    def sign(texts: pa.ChunkedArray, seed: int) -> Any:
-        frame = library.from_arrow(pa.table({"words": texts}))
-        signed = minhash(frame["words"], num_hashes=VALUES, ngram_size=1, seed=seed, hash_function="xxhash")
-        return frame.select(signed.alias("signature")).to_arrow()
-
     def matrix(made: pa.Table) -> Any:
         return made.column(0).combine_chunks().flatten().to_numpy().reshape(-1, VALUES)
 
-    return _task(material, sign, matrix)
+    return _task(material, _daft(folding=False), matrix)
+
+
+def daft_as_they_are(material: Path) -> Task:
+    return _as_they_are(material, _daft(folding=True))
+
+
+def _daft(folding: bool) -> Sign:
+    import daft as library  # noqa: PLC0415
+    from daft.functions import minhash, normalize  # noqa: PLC0415
+
+    def sign(texts: pa.ChunkedArray, seed: int) -> Any:
+        frame = library.from_arrow(pa.table([texts], names=["text"]))
+        words = frame["text"]
+        if folding:
+            words = normalize(words, remove_punct=True, lowercase=True, white_space=True)
+        signed = minhash(words, num_hashes=VALUES, ngram_size=1, seed=seed, hash_function="xxhash")
+        return frame.select(signed.alias("signature")).to_arrow()
+
+    return sign
 
 
 COMPARISON = Comparison(
@@ -150,6 +182,16 @@ COMPARISON = Comparison(
             "daft",
             "`minhash` with xxhash inside its engine, on its own tables; splits at single spaces only. 64 "
             "permutations of 32 bits. More than ours: a distributed engine; runs of more words as one item.",
+        ),
+        Side(
+            AS_THEY_ARE, ours_as_they_are, None, "The same from the prompts themselves; it needs no folding."
+        ),
+        Side(
+            "Daft, prompts as they are",
+            daft_as_they_are,
+            "daft",
+            "With its `normalize` before. Takes punctuation out of words instead of ending them there.",
+            AS_THEY_ARE,
         ),
     ),
     {"bias": ("bias of the estimate", "{:+.4f}"), "rmse": ("its error (root mean square)", "{:.4f}")},

@@ -14,6 +14,7 @@ from benchmarks.peers.account_linking import verdict
 from benchmarks.peers.installing import blocks
 from benchmarks.peers.material import folded, lengthened, pairs
 from benchmarks.peers.measuring import (
+    MOST_TIMES,
     THREADS,
     Errand,
     Outcome,
@@ -54,7 +55,7 @@ def test_sides_take_turns_and_tell_facts_once():
         order.append((one.name, facts))
         return Spent(len(order), 1.0, {"error": 0.5} if facts else {})
 
-    outcomes = in_turns((side("ours"), side("peer", "peer")), 3, run)
+    outcomes = in_turns((side("ours"), side("peer", "peer")), 3, run, 0.0)
     assert order == [("ours", True), ("peer", True), *[("ours", False), ("peer", False)] * 2]
     assert [one.cpu for one in outcomes] == [3, 4]
     assert outcomes[1].fact("error") == 0.5
@@ -70,10 +71,23 @@ def test_a_side_that_fails_is_left_out_and_the_rest_goes_on():
             raise SideFailed("there is no wheel")
         return Spent(1.0, 1.0, {})
 
-    outcomes = in_turns((side("ours"), side("broken", "x"), side("peer", "y")), 2, run)
+    outcomes = in_turns((side("ours"), side("broken", "x"), side("peer", "y")), 2, run, 0.0)
     assert asked == ["ours", "broken", "peer", "ours", "peer"]
     assert [one.why_not for one in outcomes] == [None, "there is no wheel", None]
     assert [len(one.runs) for one in outcomes] == [2, 0, 2]
+
+
+def test_quick_sides_have_more_turns_than_slow_ones(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def run(one: Side, facts: bool) -> Spent:
+        now[0] += {"quick": 10.0, "slow": 100.0, "instant": 0.0}[one.name]
+        return Spent(1.0, 1.0, {})
+
+    assert len(in_turns((side("quick"),), 3, run, 45.0)[0].runs) == 5
+    assert len(in_turns((side("slow"),), 3, run)[0].runs) == 3
+    assert len(in_turns((side("instant"),), 3, run)[0].runs) == 3 * MOST_TIMES
 
 
 def rows(text: str) -> list[list[str]]:
@@ -142,6 +156,17 @@ def test_processor_seconds_count_work():
     while time.process_time() < end:
         pass
     assert child.processor_seconds() - before >= 0.03
+
+
+def test_short_work_is_repeated_and_its_median_told(monkeypatch):
+    ticks = iter([0.0, 0.3, 1.0, 1.1, 2.0, 2.8])
+    seconds = iter([0.0, 0.2, 1.0, 1.1, 2.0, 2.7])
+    monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
+    monkeypatch.setattr(child, "processor_seconds", lambda: next(seconds))
+    results = iter("abc")
+    result, spent = child.measured(lambda: next(results))
+    assert result == "c"
+    assert spent == pytest.approx({"cpu": 0.2, "wall": 0.3})
 
 
 def test_a_side_gets_one_thread_and_no_settings_of_the_user():
