@@ -27,6 +27,21 @@ class Engine(Protocol):
     def run(self, step: Step) -> None:
         """Make the step's table from its inputs; a table that is there already is made anew."""
 
+    def recall(self, name: str, rows: int) -> bool:
+        """Name again a table that an earlier run in the same working folder made; what came before it is named.
+
+        Whoever resumes a run (`engines/journal.py`) has seen that its files on this machine, if it has any, are
+        of the size that they had. An engine whose tables stand elsewhere, such as Spark's, looks whether the
+        table there is whole.
+
+        Args:
+            name: of the table.
+            rows: that it had.
+
+        Returns:
+            Whether it is there, whole, with so many rows; False where the step has to run again.
+        """
+
     def rows(self, name: str) -> int:
         """Number of rows of a table."""
 

@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stillwatch.engines.engine import Engine
+from stillwatch.engines.journal import Journal
 from stillwatch.engines.step import Step
 
 Report = Callable[[str, int, int], None]
+"""Told of what is being done: words, and how much of that is done and is to be done (0 where nobody knows)."""
 
 
 @dataclass
@@ -18,23 +20,39 @@ class Run:
     Attributes:
         engine: holds the tables.
         report: told of each step's name, how many are done and how many there are.
-        total: steps expected, for the progress.
+        total: steps expected, for the progress; 0 where nobody counts them.
+        journal: told of each finished step; steps that it knows as finished are not run again.
         timings: name, seconds and rows of each step that ran.
     """
 
     engine: Engine
     report: Report
     total: int
+    journal: Journal | None = None
     timings: list[dict[str, Any]] = field(default_factory=list)
 
     def steps(self, steps: Iterable[Step]) -> None:
-        """Run steps in order."""
+        """Run steps in order; those that an interrupted run has finished are only named again."""
         for step in steps:
-            self.report(step.output.replace("_", " "), len(self.timings), self.total)
-            start = time.perf_counter()
-            self.engine.run(step)
-            self.done(step.output, start, self.engine.rows(step.output))
+            if not self._recalled(step.output):
+                self.report(step.output.replace("_", " "), len(self.timings), self.total)
+                start = time.perf_counter()
+                self.engine.run(step)
+                rows = self.engine.rows(step.output)
+                self.done(step.output, start, rows)
+                if self.journal is not None:
+                    self.journal.add(step.output, rows, self.timings[-1]["seconds"])
 
     def done(self, name: str, start: float, rows: int) -> None:
         """Note something that ran since `start` (of time.perf_counter)."""
         self.timings.append({"name": name, "seconds": round(time.perf_counter() - start, 3), "rows": rows})
+
+    def _recalled(self, name: str) -> bool:
+        step = None if self.journal is None else self.journal.next(name)
+        if step is None or self.journal is None:
+            return False
+        if not self.engine.recall(name, step.rows):
+            self.journal.back()
+            return False
+        self.timings.append({"name": name, "seconds": step.seconds, "rows": step.rows})
+        return True
