@@ -95,7 +95,7 @@ def _about(given: argparse.Namespace, comparisons: list[Comparison]) -> str:
 
 def _arguments(wanted: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
-    parser.add_argument("--rows", type=int, default=150_000, help="exchanges of the world, about")
+    parser.add_argument("--rows", type=int, default=80_000, help="exchanges of the world, about")
     parser.add_argument("--rounds", type=int, default=3, help="least times that every side is run")
     parser.add_argument("--only", action="append", choices=COMPARISONS, help="this one; may be repeated")
     parser.add_argument("--venv", type=Path, default=VENV, help="environment of the peers")
