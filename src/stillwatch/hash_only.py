@@ -7,6 +7,8 @@ projections, labels - nothing from which a text can be read back without guessin
 """
 
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -26,13 +28,21 @@ SIGNATURES = "signatures"
 _REST = (f"{ACCOUNTS.name}.parquet", f"{RELEASES.name}.parquet", QUARANTINE_FILE)
 
 
+@dataclass(frozen=True)
+class Texts:
+    """A finished dataset folder that nobody else needs, and the UTF-8 bytes of its text columns."""
+
+    folder: Path
+    sizes: Mapping[str, int]
+
+
 def replace_text_by_signatures(
-    texts: Path, out: Path, settings: ScanSettings, report: Report, *, replace: bool = False
+    texts: Texts, out: Path, settings: ScanSettings, report: Report, *, replace: bool = False
 ) -> None:
-    """Write the dataset in `texts` to `out` without its texts, with signatures beside it; then delete `texts`.
+    """Write the dataset `texts` to `out` without its texts, with signatures beside it; then delete its folder.
 
     Args:
-        texts: a finished dataset folder that nobody else needs.
+        texts: see `Texts`.
         out: the dataset folder to be.
         settings: the engine's memory and threads.
         report: told of progress.
@@ -47,26 +57,26 @@ def replace_text_by_signatures(
         # folder as unfinished until exchanges and signatures are both there.
         with computed(out), DatasetWriter(out, EXCHANGES, replace=replace) as writer:
             _take(texts, out / SIGNATURES, settings, report)
-            for file in sorted((texts / EXCHANGES.name).glob("*.parquet")):
+            for file in sorted((texts.folder / EXCHANGES.name).glob("*.parquet")):
                 for batch in pq.ParquetFile(file).iter_batches():
                     writer.write(without_text(batch, EXCHANGES))
             for name in _REST:
                 (out / name).unlink(missing_ok=True)
-                if (texts / name).exists():
-                    shutil.move(texts / name, out / name)
+                if (texts.folder / name).exists():
+                    shutil.move(texts.folder / name, out / name)
     finally:
-        shutil.rmtree(texts, ignore_errors=True)
+        shutil.rmtree(texts.folder, ignore_errors=True)
 
 
-def _take(texts: Path, signatures: Path, settings: ScanSettings, report: Report) -> None:
-    work = texts / "steps"
+def _take(texts: Texts, signatures: Path, settings: ScanSettings, report: Report) -> None:
+    work = texts.folder / "steps"
     engine = DuckdbEngine(work, settings.memory_limit, settings.threads)
     try:
-        engine.attach("exchanges", sorted((texts / EXCHANGES.name).glob("*.parquet")))
-        take_signatures(Run(engine, report, 8))
+        engine.attach("exchanges", sorted((texts.folder / EXCHANGES.name).glob("*.parquet")))
+        take_signatures(Run(engine, report, 8), texts.sizes)
         signatures.mkdir(parents=True, exist_ok=True)
         for name in kept_tables():
-            shutil.move(engine.file(name), signatures / f"{name}.parquet")
+            engine.export(name, signatures / f"{name}.parquet")
     finally:
         engine.close()
         shutil.rmtree(work, ignore_errors=True)

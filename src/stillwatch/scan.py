@@ -169,7 +169,7 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
     if found.signatures is not None:
         attach_signatures(run, found.signatures)
     else:
-        take_signatures(run)
+        take_signatures(run, found.text_bytes)
     run.steps(family_steps(memory.known.families))
     run.steps(link_steps())
     run.steps(signal_steps())

@@ -8,6 +8,7 @@ import pytest
 from stillwatch.campaigns import tables as schemas
 from stillwatch.campaigns.tables import Rung
 from tests.campaigns.worlds import (
+    FORMS,
     Outcome,
     Prompts,
     Town,
@@ -282,12 +283,16 @@ def test_every_optional_column_null(town, tmp_path):
         at = exchanges.schema.get_field_index(name)
         nulls = pa.nulls(len(exchanges), exchanges.schema.field(at).type)
         exchanges = exchanges.set_column(at, exchanges.schema.field(at), nulls)
-    labels = tables["prompt_labels"].slice(0, 0)
+    signed = tables["signatures"]
+    for name in ("capability", *FORMS):
+        at = signed.schema.get_field_index(name)
+        field = signed.schema.field(at)
+        signed = signed.set_column(at, field, pa.nulls(len(signed), field.type))
     bare = {
         **tables,
         "exchanges": exchanges,
         "accounts": tables["accounts"].slice(0, 0),
-        "prompt_labels": labels,
+        "signatures": signed,
     }
     outcome = judged(bare, tmp_path)
     assert_tables_agree(outcome)
@@ -297,11 +302,10 @@ def test_every_optional_column_null(town, tmp_path):
     assert set(outcome.tables["campaigns"].column("rung").to_pylist()) == {Rung.ONE_TASK_POOL}
 
 
-def test_signatures_missing_altogether(town, tmp_path):
+def test_no_family_at_all(town, tmp_path):
     tables = input_tables(town)
     empty = {
-        name: table.slice(0, 0) if name.endswith(("_signatures", "_families", "_labels")) else table
-        for name, table in tables.items()
+        name: table.slice(0, 0) if name.endswith("_families") else table for name, table in tables.items()
     }
     outcome = judged(empty, tmp_path)
     assert outcome.signals.num_rows == tables["exchanges"].num_rows

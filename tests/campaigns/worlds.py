@@ -7,9 +7,11 @@ rest of it, its content, its forms) is written down as they write it. Everything
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stillwatch.accounts.profiles import account_steps
 from stillwatch.campaigns.candidates import Candidate, CandidateSettings
@@ -39,27 +41,16 @@ from stillwatch.engines.run import Run
 from stillwatch.exchange.tables import ACCOUNTS, EXCHANGES
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.steps import fit_models, link_steps
+from stillwatch.signals.signatures import SIGNATURES_SCHEMA
 from stillwatch.signals.steps import signal_steps
+from stillwatch.text.sampling import uniform_of
 from tests.campaigns.traces import HOURS, Events, World
 
 START = 1_780_272_000_000_000  # microseconds since 1970; a midnight
 HOUR_US = 3_600_000_000
 FORMS = ("elicitation", "rubric", "rewriting", "answer_format")
 
-SIGNATURES = pa.schema(
-    [
-        ("exchange_id", pa.string()),
-        ("skeleton", pa.uint64()),
-        ("item", pa.uint64()),
-        ("text_hash", pa.uint64()),
-        ("content", pa.binary(64)),
-        ("n_tokens", pa.int32()),
-    ]
-)
 FAMILIES = pa.schema([("skeleton", pa.uint64()), ("template_id", pa.string()), ("signature", pa.binary())])
-LABELS = pa.schema(
-    [("exchange_id", pa.string()), ("capability", pa.string()), *((form, pa.float32()) for form in FORMS)]
-)
 
 
 @dataclass(frozen=True)
@@ -260,44 +251,38 @@ def input_tables(town: Town) -> dict[str, pa.Table]:
         "exchanges": pa.Table.from_pylist(town.exchanges, schema=EXCHANGES.arrow),
         "accounts": pa.Table.from_pylist(town.accounts, schema=ACCOUNTS.arrow),
     }
+    columns: dict[str, Any] = {
+        name: tables["exchanges"].column(name) for name in SIGNATURES_SCHEMA.names if name in EXCHANGES.names
+    }
     for which, column in (("prompt", "template"), ("system_prompt", "system")):
         names = sorted({str(row[column]) for row in town.prompts if row[column] is not None})
         number = {name: index + 1 for index, name in enumerate(names)}
-        rows = [
-            {
-                "exchange_id": exchange_id,
-                "skeleton": number.get(str(row[column]), 0),
-                "item": row["task"],
-                "text_hash": row["task"],
-                "content": row["content"],
-                "n_tokens": 30,
-            }
-            for exchange_id, row in zip(ids, town.prompts, strict=True)
-        ]
-        tables[f"{which}_signatures"] = pa.Table.from_pylist(rows, schema=SIGNATURES)
+        columns[f"{which}_skeleton"] = [number.get(str(row[column]), 0) for row in town.prompts]
+        columns[f"{which}_text_hash"] = [row["task"] for row in town.prompts]
+        columns[f"{which}_signature"] = [None for _ in town.prompts]
         families = [{"skeleton": index, "template_id": name} for name, index in number.items()]
         tables[f"{which}_families"] = pa.Table.from_pylist(families, schema=FAMILIES)
-    labels = [
-        {
-            "exchange_id": exchange_id,
-            "capability": row["capability"],
-            **{form: 0.9 if row["form"] == form else 0.05 for form in FORMS},
-        }
-        for exchange_id, row in zip(ids, town.prompts, strict=True)
-    ]
-    tables["prompt_labels"] = pa.Table.from_pylist(labels, schema=LABELS)
+    for form in FORMS:
+        columns[form] = [0.9 if row["form"] == form else 0.05 for row in town.prompts]
+    for name in ("task", "content", "capability"):
+        columns[name] = [row[name] for row in town.prompts]
+    columns["n_tokens"] = [30 for _ in town.prompts]
+    names_of_rows = pa.array(ids, pa.string())
+    columns["draw"] = uniform_of(names_of_rows, seed=1)
+    columns["held_out"] = pc.less(uniform_of(names_of_rows, seed=2), 0.5)
+    tables["signatures"] = pa.table(columns).select(SIGNATURES_SCHEMA.names).cast(SIGNATURES_SCHEMA)
     return tables
 
 
 def permuted(tables: dict[str, pa.Table], seed: int) -> dict[str, pa.Table]:
     """The same exchanges with their account labels dealt anew."""
-    exchanges = tables["exchanges"]
-    at = exchanges.schema.get_field_index("account_id")
-    order = np.random.default_rng(seed).permutation(len(exchanges))
-    return {
-        **tables,
-        "exchanges": exchanges.set_column(at, EXCHANGES.arrow.field(at), exchanges.column(at).take(order)),
-    }
+    order = np.random.default_rng(seed).permutation(len(tables["exchanges"]))
+    dealt = {}
+    for name in ("exchanges", "signatures"):
+        at = tables[name].schema.get_field_index("account_id")
+        column = tables[name].column(at).take(order)
+        dealt[name] = tables[name].set_column(at, tables[name].schema.field(at), column)
+    return {**tables, **dealt}
 
 
 def judged(tables: dict[str, pa.Table], folder: Path, cap: int = 60_000) -> Outcome:

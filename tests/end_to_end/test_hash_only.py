@@ -134,9 +134,9 @@ def test_a_finished_dataset_keeps_its_own_signatures(logs, words, scanned, datas
     run("import", logs[1].parent / "releases.parquet", logs[0], "--out", mine, "--hash-only").refused(4, mine)
     assert bytes_below(mine) == before
     run("scan", mine, logs[0], "--out", tmp_path / "r").refused(3, mine, "by itself")
-    (mine / "signatures" / "prompt_signatures.parquet").write_bytes(b"PAR1")
+    (mine / "signatures" / "signatures.parquet").write_bytes(b"PAR1")
     broken = run("scan", mine, "--out", tmp_path / "r")
-    broken.refused(3, mine / "signatures" / "prompt_signatures.parquet", "--hash-only")
+    broken.refused(3, mine / "signatures" / "signatures.parquet", "--hash-only")
     # Imported again with texts, signatures of the earlier import are gone.
     run("import", logs[0], "--out", mine, "--overwrite").done()
     assert not (mine / "signatures").exists()

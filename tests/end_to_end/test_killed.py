@@ -35,7 +35,7 @@ def kill_when(command: list[str | Path], there: Path, pattern: str) -> None:
 
 def test_a_killed_scan(world, scanned, tmp_path):
     shutil.copytree(scanned.folder, tmp_path, dirs_exist_ok=True)
-    kill_when(["scan", world.dataset, "--out", tmp_path], tmp_path, "prompt_signatures.p*")
+    kill_when(["scan", world.dataset, "--out", tmp_path], tmp_path, "signatures.partial")
     # Results of the earlier scan are gone, so nobody takes them for those of the one that was killed.
     assert not list(tmp_path.glob("*.parquet")) and not (tmp_path / "summary.json").exists()
     assert not (tmp_path / "report.html").exists()
@@ -51,7 +51,7 @@ def test_a_killed_import(world, tmp_path):
     log = tmp_path / "log.jsonl"
     log.write_bytes(as_lines(exchanges(world).to_pylist()))
     out = tmp_path / "dataset"
-    kill_when(["import", log, "--out", out, "--hash-only"], out, "*_signatures.p*")
+    kill_when(["import", log, "--out", out, "--hash-only"], out, "signatures.p*")
     run("scan", out, "--out", tmp_path / "r").refused(3, out)
     run("validate", out).refused(3, out)
     told = run("import", log, "--out", out, "--hash-only", "--json").done().json

@@ -6,27 +6,27 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillwatch.engines.duckdb import DuckdbEngine
 from stillwatch.exchange.errors import UnreadableInputError
 from stillwatch.signals.classifiers import (
     HEAD,
     LABELS,
     OTHER,
-    PROMPT_LABELS_SCHEMA,
     SCORE_SCHEMA,
     TAIL,
     TRAINING_FORMS,
     WEIGHTS,
     Classifiers,
-    classify_step,
     joined_text,
+    joined_tokens,
     load_card,
     load_classifiers,
 )
+from stillwatch.text.tokens import tokenize
 
 texts = st.none() | st.text(max_size=200)
 
@@ -120,26 +120,21 @@ def test_plain_cases_are_told_apart(classifiers, label, yes, no):
     assert found[0] >= 0.5 > found[1]
 
 
-def test_the_step_labels_exchanges_in_an_engine(tmp_path):
-    table = pa.table(
-        {
-            "exchange_id": ["a", "b"],
-            "system_prompt": pa.array([None, None], pa.string()),
-            "prompt": ["Translate this sentence into German.", None],
-        }
-    )
-    engine = DuckdbEngine(tmp_path)
-    engine.put("exchanges", table)
-    engine.run(classify_step("exchanges"))
-    found = {row["exchange_id"]: row for row in engine.table("prompt_labels").to_pylist()}
-    assert found["a"]["capability"] is not None
-    assert found["b"]["capability"] is None and found["b"]["rubric"] is None
+TEXTS = st.one_of(
+    st.none(), st.text(max_size=40), st.text(min_size=1, max_size=9).map(lambda word: (word + " ") * 900)
+)
 
 
-def test_the_step_takes_an_empty_batch():
-    step = classify_step("exchanges")
-    empty = pa.RecordBatch.from_pylist([], schema=pa.schema([(name, pa.string()) for name in step.columns]))
-    assert step.kernel(empty).schema == PROMPT_LABELS_SCHEMA
+@given(st.lists(st.tuples(TEXTS, TEXTS), max_size=6))
+def test_tokens_of_the_parts_are_those_of_the_joined_text(rows):
+    systems, prompts = (pa.array([row[at] for row in rows], pa.string()) for at in (0, 1))
+    coded = pc.dictionary_encode(systems)
+    index = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    spoken = coded.dictionary, tokenize(coded.dictionary), index
+    found = joined_tokens(spoken, (prompts, tokenize(prompts)))
+    want = tokenize(joined_text(systems, prompts))
+    assert found.offsets.tolist() == want.offsets.tolist()
+    assert found.hashes.tolist() == want.hashes.tolist()
 
 
 def test_weights_that_do_not_belong_are_refused(tmp_path: Path):

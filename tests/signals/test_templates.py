@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillwatch.engines.duckdb import DuckdbEngine
+from stillwatch.exchange.schema import TIMESTAMP
 from stillwatch.signals import signatures
 from stillwatch.signals.templates import compare, families
 from stillwatch.text.frequency import Sketch, update
+from stillwatch.text.skeleton import skeletons
 
 WORDS = [a + b + c for a in "bdklmrst" for b in "aeiou" for c in "nrstx"]
 
@@ -30,6 +32,11 @@ def exchanges(prompts: Any, systems: Any = None) -> Any:
         {
             "exchange_id": [f"e{i}" for i in range(n)],
             "account_id": [f"a{i % 7}" for i in range(n)],
+            "ts": pa.array([i * 1_000_000 for i in range(n)], TIMESTAMP),
+            "model": ["m"] * n,
+            **{
+                name: pa.nulls(n, pa.int32()) for name in ("n_messages", "max_output_tokens", "output_tokens")
+            },
             "prompt": pa.array(prompts, pa.string()),
             "system_prompt": pa.array(systems or [None] * n, pa.string()),
         }
@@ -40,13 +47,15 @@ def run(folder: Any, table: Any, field: Any = "prompt", known: Any = None) -> An
     """Families, and the family of each text, by the steps as an engine runs them."""
     engine = DuckdbEngine(folder)
     engine.put("exchanges", table)
-    engine.run(signatures.fold(field))
-    engine.run(signatures.kernel(field, engine.table(signatures.sketch_name(field))))
+    for each in signatures.FIELDS:
+        engine.run(signatures.fold(each))
+    sketches = {each: engine.table(signatures.sketch_name(each)) for each in signatures.FIELDS}
+    engine.run(signatures.signatures_step(sketches))
     engine.run(signatures.skeletons_step(field))
     named = families(engine.table(signatures.skeletons_name(field)), known, lineage=field == "system_prompt")
     of = dict(zip(named["skeleton"].to_pylist(), named["template_id"].to_pylist(), strict=True))
-    rows = engine.table(signatures.signatures_name(field)).to_pylist()
-    by_exchange = {row["exchange_id"]: of.get(row["skeleton"]) for row in rows}
+    rows = engine.table(signatures.SIGNATURES).to_pylist()
+    by_exchange = {row["exchange_id"]: of.get(row[f"{field}_skeleton"]) for row in rows}
     texts = zip(table["exchange_id"].to_pylist(), table[field].to_pylist(), strict=True)
     engine.close()
     return named, [(text, by_exchange[e]) for e, text in texts]
@@ -210,3 +219,35 @@ def test_compare_counts_what_both_signatures_cover(a, b, both):
     cut = min([sorted(s)[63] for s in (left, right) if len(s) >= 64], default=2**64 - 1)
     expected = tuple(len({h for h in s if h <= cut}) for s in (left & right, left, right))
     assert compare(*signature(left), *signature(right)) == expected
+
+
+def test_sketches_grow_with_the_text_and_then_take_a_sample():
+    shapes = [signatures.empty_sketch("prompt", 10**power) for power in range(7, 12)]
+    sizes = [(sketch.line_bits, sketch.keep_bits) for sketch in shapes]
+    assert sizes == sorted(sizes)
+    assert sizes[0] == (20, 0)
+    assert sizes[-1][0] == signatures.FIELDS["prompt"].most_line_bits and sizes[-1][1] > 0
+    # No system prompt may be left out.
+    assert signatures.empty_sketch("system_prompt", 10**11).keep_bits == 0
+
+
+def test_templates_are_found_in_a_sample(tmp_path, monkeypatch):
+    """Of a fourth of the texts: what is much more frequent than the least is found all the same."""
+    prompts, chat = world()
+    monkeypatch.setattr(
+        signatures, "empty_sketch", lambda field, n_bytes: Sketch.empty(18, 2 * (field == "prompt"))
+    )
+    _, found = run(tmp_path, exchanges(prompts + chat))
+    names = [family for _, family in found]
+    top = max(set(names[:200]), key=names[:200].count)
+    assert top is not None and names[:200].count(top) >= 0.95 * 200
+    assert sum(family is not None for family in names[280:580]) == 0
+
+
+def test_a_sketch_without_rare_texts_still_splits(tmp_path):
+    prompts, _ = world()
+    sketch = update(Sketch.empty(12), pa.array(prompts))
+    less = signatures.read_sketch(signatures.write_sketch(sketch, 20))
+    assert (less.n_texts, less.n_counted) == (sketch.n_texts, sketch.n_counted)
+    one, other = (skeletons(pa.array(prompts), s) for s in (sketch, less))
+    assert (one.skeleton == other.skeleton).all() and (one.content == other.content).all()

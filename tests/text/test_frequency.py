@@ -12,9 +12,12 @@ from stillwatch.text.frequency import (
     START,
     Sketch,
     estimate,
+    frequent_lines,
+    may_reach,
     merge,
     shingles,
     text_hashes,
+    times,
     update,
 )
 from stillwatch.text.tokens import tokenize
@@ -125,3 +128,35 @@ def test_a_restored_sketch_goes_on_counting():
     again = update(Sketch.restore(first.cells.copy(), *first.repeated(1)), pa.array(values[50:]))
     assert (again.cells == whole.cells).all()
     assert [a.tolist() for a in again.repeated(1)] == [a.tolist() for a in whole.repeated(1)]
+
+
+@settings(deadline=None)
+@given(st.lists(reference.texts, max_size=30), st.integers(1, 3))
+def test_a_sample_counts_only_texts_whose_hash_ends_in_zeros(values, keep_bits):
+    array = pa.array(values, pa.string())
+    hashes = text_hashes(tokenize(array))
+    chosen = [v for v, h in zip(values, hashes.tolist(), strict=True) if h and h % (1 << keep_bits) == 0]
+    sample = update(Sketch.empty(8, keep_bits), array)
+    alone = update(Sketch.empty(8), pa.array(chosen, pa.string()))
+    assert (sample.cells == alone.cells).all()
+    assert sample.n_counted == alone.n_texts
+    # How often a text came is known of every text all the same.
+    every = update(Sketch.empty(8), array)
+    assert sample.n_texts == every.n_texts
+    assert times(sample, hashes).tolist() == [hashes.tolist().count(h) if h else 0 for h in hashes.tolist()]
+
+
+def test_sketches_of_different_samples_do_not_merge():
+    with pytest.raises(ValueError, match="same sample"):
+        merge(Sketch.empty(8), Sketch.empty(8, keep_bits=1))
+
+
+@settings(deadline=None)
+@given(st.lists(reference.texts, max_size=30), st.integers(1, 4))
+def test_marked_lines_tell_what_a_count_reaches(values, least):
+    array = pa.array(values, pa.string())
+    sketch = update(Sketch.empty(6), array)
+    lines = frequent_lines(sketch, least)
+    hashes = np.array([h for row in shingles(array) for h in row.tolist()], np.uint64)
+    found = [bool(may_reach(lines, h, sketch.line_bits)) for h in hashes]
+    assert found == (estimate(sketch, hashes) >= least).tolist()

@@ -1,7 +1,7 @@
-"""The embedded engine: DuckDB over Parquet files in a working folder.
+"""The embedded engine: DuckDB over Parquet files in a working folder, kernels in threads beside it.
 
-Every table a step makes is one Parquet file, written beside its name and then renamed, so that a killed run
-leaves no file that looks whole, and a reader can open any step's table with any tool.
+Every table that a step makes is one Parquet file, or a folder of them, written beside its name and then renamed, so
+that a killed run leaves no table that looks whole, and a reader can open any step's table with any tool.
 """
 
 import shutil
@@ -15,9 +15,8 @@ import pyarrow.parquet as pq
 import sqlglot
 
 from stillwatch.engines.errors import EngineDiskError, EngineMemoryError
+from stillwatch.engines.parquet_units import BATCH_ROWS, prepared, units, write_kernel
 from stillwatch.engines.step import DriverStep, FoldStep, KernelStep, SqlStep, Step
-
-BATCH_ROWS = 16_384
 
 
 class DuckdbEngine:
@@ -26,13 +25,14 @@ class DuckdbEngine:
     Args:
         folder: working folder for step tables; made if missing.
         memory_limit: DuckDB's own limit, for example "4GB"; past it DuckDB spills into `folder`.
-        threads: worker threads of DuckDB.
+        threads: worker threads, of DuckDB and of kernels.
     """
 
     dialect = "duckdb"
 
     def __init__(self, folder: Path, memory_limit: str = "4GB", threads: int = 2) -> None:
         self._folder = folder
+        self._threads = threads
         folder.mkdir(parents=True, exist_ok=True)
         self._connection = duckdb.connect(
             config={
@@ -45,15 +45,16 @@ class DuckdbEngine:
             }
         )
         self._connection.execute("SET TimeZone = 'UTC'")
-        self._names: set[str] = set()
+        self._files: dict[str, list[Path]] = {}
 
     def attach(self, name: str, files: Sequence[Path]) -> None:
         """Name the table that stands in these Parquet files."""
         listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
-        self._connection.execute(
-            f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM read_parquet([{listed}], union_by_name = true)'
-        )
-        self._names.add(name)
+        with complaints():
+            self._connection.execute(
+                f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM read_parquet([{listed}], union_by_name = true)'
+            )
+        self._files[name] = list(files)
 
     def put(self, name: str, table: pa.Table) -> None:
         """Name a table that is in memory; it is written to the working folder like a step's."""
@@ -61,7 +62,7 @@ class DuckdbEngine:
 
     def has(self, name: str) -> bool:
         """Whether a table of that name is known."""
-        return name in self._names
+        return name in self._files
 
     def run(self, step: Step) -> None:
         """Make the step's table from its inputs.
@@ -97,7 +98,8 @@ class DuckdbEngine:
     def rows(self, name: str) -> int:
         """Number of rows of a table."""
         # All rows are fetched: a result left unfinished would block the connection.
-        return int(self._connection.execute(f'SELECT COUNT(*) FROM "{name}"').fetchall()[0][0])
+        with complaints():
+            return int(self._connection.execute(f'SELECT COUNT(*) FROM "{name}"').fetchall()[0][0])
 
     def columns(self, name: str) -> list[str]:
         """Column names of a table."""
@@ -116,14 +118,20 @@ class DuckdbEngine:
         yield from cursor.sql(_select(name, columns)).to_arrow_reader(BATCH_ROWS)
 
     def export(self, name: str, file: Path) -> None:
-        """Copy a step's file; it is whole as soon as it has its name."""
+        """Copy a table into one file; it is whole as soon as it has its name."""
         partial = file.with_name(f"{file.name}.partial")
-        shutil.copyfile(self.file(name), partial)
+        files = self._files[name]
+        if len(files) == 1:
+            shutil.copyfile(files[0], partial)
+        else:
+            with pq.ParquetWriter(partial, pq.read_schema(files[0]), compression="zstd") as writer:
+                for part in files:
+                    writer.write_table(pq.read_table(part))
         partial.replace(file)
 
-    def file(self, name: str) -> Path:
-        """The file of a table that a step made."""
-        return self._folder / f"{name}.parquet"
+    def files(self, name: str) -> list[Path]:
+        """The files that a table stands in."""
+        return list(self._files[name])
 
     def close(self) -> None:
         """Close the connection; step files stay in the working folder."""
@@ -134,18 +142,30 @@ class DuckdbEngine:
         target = self._folder / f"{step.output}.parquet"
         partial = target.with_suffix(".partial")
         escaped = str(partial).replace("'", "''")
-        self._connection.execute(f"COPY ({statement}) TO '{escaped}' (FORMAT parquet, COMPRESSION zstd)")
+        self._connection.execute(f"COPY ({statement}) TO '{escaped}' (FORMAT parquet, COMPRESSION lz4)")
         partial.replace(target)
         self.attach(step.output, [target])
 
     def _run_kernel(self, step: KernelStep) -> None:
-        batches = (step.kernel(batch) for batch in self.batches(step.input, step.columns))
-        self._write(step.output, step.schema, batches)
+        work = units(self._files[step.input])
+        if not work:
+            self.put(step.output, step.schema.empty_table())
+            return
+        target = self._folder / step.output
+        partial = target.with_suffix(".partial")
+        for folder in (partial, target):
+            shutil.rmtree(folder, ignore_errors=True)
+        partial.mkdir()
+        files = write_kernel(work, step.columns, step.schema, step.kernel, (partial, self._threads))
+        partial.replace(target)
+        self.attach(step.output, [target / file.name for file in files])
 
     def _run_fold(self, step: FoldStep[object]) -> None:
         state = step.start()
-        for batch in self.batches(step.input, step.columns):
-            state = step.update(state, batch)
+        prepare = step.prepare or (lambda batch: batch)
+        work = units(self._files[step.input], BATCH_ROWS)
+        for item in prepared(work, step.columns, prepare, self._threads):
+            state = step.update(state, item)
         self.put(step.output, step.finish(state))
 
     def _run_driver(self, step: DriverStep) -> None:
@@ -156,7 +176,7 @@ class DuckdbEngine:
     ) -> None:
         target = self._folder / f"{name}.parquet"
         partial = target.with_suffix(".partial")
-        with pq.ParquetWriter(partial, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(partial, schema, compression="lz4") as writer:
             for batch in batches:
                 writer.write_batch(batch)
         partial.replace(target)

@@ -12,6 +12,7 @@ from stillwatch.replaying.slices import DAY_US
 from stillwatch.replaying.source import Source
 from stillwatch.replaying.state import State
 from stillwatch.replaying.texts import name_signed, sign
+from stillwatch.signals.signatures import SIGNATURES
 from stillwatch.signals.steps import signal_steps
 
 SIGNALS = "signals"
@@ -34,7 +35,7 @@ class Intake:
         self._source = source
         self._exchanges = source.open()
         self._signed = source.open_signatures()
-        self._skeletons = source.skeletons() if self._signed else {}
+        self._skeletons = source.skeletons() if self._signed is not None else {}
         self._accounts = KnownAccounts(source.accounts)
         self._parts = parts
         self._live = live
@@ -69,9 +70,8 @@ class Intake:
         names = sorted(pc.unique(exchanges.column("account_id")).to_pylist())
         engine.put("accounts", self._accounts.of(names, end))
         state.attributes.add(engine, day)
-        if self._signed:
-            for name, table in self._signed.items():
-                engine.put(name, table.between(start, end).drop_columns(["ts"]).combine_chunks())
+        if self._signed is not None:
+            engine.put(SIGNATURES, self._signed.between(start, end).combine_chunks())
             name_signed(engine, state.fields, self._skeletons, day)
         else:
             sign(engine, state.fields, day)
@@ -104,5 +104,5 @@ class Intake:
         """Close the engine and the files."""
         self._engine.close()
         self._exchanges.close()
-        for table in self._signed.values():
-            table.close()
+        if self._signed is not None:
+            self._signed.close()

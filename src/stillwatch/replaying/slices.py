@@ -34,7 +34,9 @@ def microseconds(duration: str, option: str) -> int:
     return int(found[1]) * _UNITS[found[2]] * 1_000_000
 
 
-def sort_by_time(files: Sequence[Path], target: Path, spill: Path, memory_limit: str, key: str = "") -> None:
+def sort_by_time(
+    files: Sequence[Path], target: Path, spill: Path, memory_limit: str, among: Path | None = None
+) -> None:
     """Write the rows of Parquet files to one file in order of event time.
 
     Args:
@@ -42,16 +44,16 @@ def sort_by_time(files: Sequence[Path], target: Path, spill: Path, memory_limit:
         target: the file to be; whole once it has its name.
         spill: folder for what memory does not hold.
         memory_limit: of the sort.
-        key: Parquet file with exchange_id and ts, where the files have no ts themselves.
+        among: Parquet file whose exchange_id say which rows are taken; all of them if None.
     """
     listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
     source = f"read_parquet([{listed}], union_by_name = true)"
     chosen = f"SELECT * FROM {source} ORDER BY ts, exchange_id"
-    if key:
-        times = "'" + key.replace("'", "''") + "'"
+    if among is not None:
+        kept = "'" + str(among).replace("'", "''") + "'"
         chosen = (
-            f"SELECT s.*, t.ts AS ts FROM {source} AS s JOIN read_parquet({times}) AS t USING (exchange_id) "
-            "ORDER BY t.ts, s.exchange_id"
+            f"SELECT s.* FROM {source} AS s JOIN read_parquet({kept}) AS t ON t.exchange_id = s.exchange_id "
+            "ORDER BY s.ts, s.exchange_id"
         )
     partial = partial_of(target)
     connection = duckdb.connect(

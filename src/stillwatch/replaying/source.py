@@ -18,8 +18,7 @@ from stillwatch.exchange.output import as_json
 from stillwatch.inputs import Input, prepare_input
 from stillwatch.replaying.slices import TimeSorted, sort_by_time
 from stillwatch.settings import ScanSettings
-from stillwatch.signals.classifiers import PROMPT_LABELS
-from stillwatch.signals.signatures import FIELDS, signatures_name, skeletons_name
+from stillwatch.signals.signatures import FIELDS, SIGNATURES, skeletons_name
 
 EXCHANGES_FILE = "exchanges.parquet"
 _READY = "input.json"
@@ -50,12 +49,9 @@ class Source:
         """The exchanges."""
         return TimeSorted(self.exchanges)
 
-    def open_signatures(self) -> dict[str, TimeSorted]:
-        """Tables that stand for the texts (`--hash-only`), by name; empty where there are texts."""
-        if not self.found["hash_only"]:
-            return {}
-        names = [*(signatures_name(field) for field in FIELDS), PROMPT_LABELS]
-        return {name: TimeSorted(self.folder / f"{name}.parquet") for name in names}
+    def open_signatures(self) -> TimeSorted | None:
+        """The table that stands for the texts (`--hash-only`); None where there are texts."""
+        return TimeSorted(self.folder / f"{SIGNATURES}.parquet") if self.found["hash_only"] else None
 
     def skeletons(self) -> dict[str, pa.Table]:
         """Field -> skeletons with their signatures (`--hash-only`)."""
@@ -83,11 +79,8 @@ def make_source(
         for field in FIELDS:
             skeletons = pq.read_table(found.signatures / f"{skeletons_name(field)}.parquet")
             pq.write_table(skeletons, folder / f"{skeletons_name(field)}.parquet")
-        for name in (*(signatures_name(field) for field in FIELDS), PROMPT_LABELS):
-            files = [found.signatures / f"{name}.parquet"]
-            sort_by_time(
-                files, folder / f"{name}.parquet", folder / "spill", settings.memory_limit, str(target)
-            )
+        signed = found.signatures / f"{SIGNATURES}.parquet"
+        sort_by_time([signed], folder / signed.name, folder / "spill", settings.memory_limit, target)
     pq.write_table(found.accounts, folder / "accounts.parquet")
     (folder / _READY).write_text(as_json(_told(found)), encoding="utf-8")
     return take_source(folder)

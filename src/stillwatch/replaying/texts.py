@@ -13,11 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.engines.memory import MemoryEngine
-from stillwatch.signals.classifiers import classify_step
-from stillwatch.signals.signatures import FIELDS, kernel, signatures_name
+from stillwatch.signals.signatures import FIELDS, SIGNATURES, empty_sketch, signatures_step
 from stillwatch.signals.templates import FAMILIES_SCHEMA, families
-from stillwatch.text.frequency import Sketch, contains, remember, text_hashes, update
-from stillwatch.text.tokens import tokenize
+from stillwatch.text.frequency import Sketch, contains, digest, remember, update
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -60,25 +58,25 @@ class FieldState:
 
 def empty_fields() -> dict[str, FieldState]:
     """Before any text."""
-    return {name: FieldState(Sketch.empty(shape.line_bits)) for name, shape in FIELDS.items()}
+    return {name: FieldState(empty_sketch(name, 0)) for name in FIELDS}
 
 
 def sign(engine: MemoryEngine, fields: Mapping[str, FieldState], day: int) -> None:
-    """Make `<field>_signatures`, `<field>_families` and `prompt_labels` of the slice `exchanges`.
+    """Make `signatures` and `<field>_families` of the slice `exchanges`.
 
     Args:
         engine: holds the slice.
         fields: state, changed in place.
         day: number of the day, to forget what is not seen any more.
     """
+    new_texts = {}
     for name, state in fields.items():
-        tokens = tokenize(engine.table("exchanges", [name]).column(0))
-        hashes = text_hashes(tokens)
-        new_text = ~contains(state.sketch, hashes)
-        update(state.sketch, tokens)
-        engine.run(kernel(name, state.sketch))
-        _name(engine, name, state, new_text, day)
-    engine.run(classify_step("exchanges"))
+        found = digest(engine.table("exchanges", [name]).column(0))
+        new_texts[name] = ~contains(state.sketch, found.texts)
+        update(state.sketch, found)
+    engine.run(signatures_step({name: state.sketch for name, state in fields.items()}))
+    for name, state in fields.items():
+        _name(engine, name, state, new_texts[name], day)
 
 
 def name_signed(
@@ -87,18 +85,24 @@ def name_signed(
     """The same for `--hash-only`: signatures were taken at import.
 
     Args:
-        engine: holds the slice, its `<field>_signatures` and `prompt_labels`.
+        engine: holds the slice and its `signatures`.
         fields: state; its sketches are not used.
         signatures: field -> table (skeleton, signature) of the dataset.
         day: number of the day.
     """
     for name, state in fields.items():
-        table = engine.table(signatures_name(name))
-        index = pc.index_in(table.column("skeleton"), signatures[name].column("skeleton").combine_chunks())
+        table = engine.table(SIGNATURES)
+        skeletons = signatures[name].column("skeleton").combine_chunks()
+        index = pc.index_in(table.column(f"{name}_skeleton"), skeletons)
         packed = signatures[name].column("signature").combine_chunks().take(index)
-        at = table.schema.get_field_index("signature")
-        engine.put(signatures_name(name), table.set_column(at, table.schema.field(at), packed))
-        hashes = table.column("text_hash").combine_chunks().to_numpy(zero_copy_only=False).astype(np.uint64)
+        at = table.schema.get_field_index(f"{name}_signature")
+        engine.put(SIGNATURES, table.set_column(at, table.schema.field(at), packed))
+        hashes = (
+            table.column(f"{name}_text_hash")
+            .combine_chunks()
+            .to_numpy(zero_copy_only=False)
+            .astype(np.uint64)
+        )
         new_text = ~contains(state.sketch, hashes)
         remember(state.sketch, hashes)
         _name(engine, name, state, new_text, day)
@@ -114,7 +118,8 @@ def forget(fields: Mapping[str, FieldState], before: int) -> None:
 def _name(
     engine: MemoryEngine, name: str, state: FieldState, new_text: npt.NDArray[np.bool_], day: int
 ) -> None:
-    table = engine.table(signatures_name(name))
+    columns = [f"{name}_{part}" for part in ("skeleton", "text_hash", "signature")]
+    table = engine.table(SIGNATURES, columns).rename_columns(["skeleton", "text_hash", "signature"])
     seen = _seen(table, new_text, day)
     keys = seen.column("skeleton").to_pylist()
     known = [key in state.names for key in keys]

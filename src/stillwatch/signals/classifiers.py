@@ -32,11 +32,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.special import expit
 
-from stillwatch.engines.step import KernelStep
 from stillwatch.exchange.errors import UnreadableInputError
 from stillwatch.text.linear import LinearModel
 from stillwatch.text.linear import score as linear_score
-from stillwatch.text.tokens import tokenize
+from stillwatch.text.tokens import Tokens, joined, rows_of, stacked, tokenize
 
 LABELS = ("elicitation", "rubric", "rewriting", "answer_format")
 TRAINING_FORMS = ("elicitation", "rubric", "rewriting")
@@ -47,11 +46,9 @@ HEAD, TAIL = 2000, 1000
 
 _NEWLINE = pa.scalar("\n", pa.large_string())
 WEIGHTS = Path(__file__).parent / "weights"
-PROMPT_LABELS = "prompt_labels"
 
 _label_fields = [pa.field(name, pa.float32()) for name in LABELS]
 SCORE_SCHEMA = pa.schema([pa.field("capability", pa.string()), *_label_fields])
-PROMPT_LABELS_SCHEMA = pa.schema([pa.field("exchange_id", pa.string(), nullable=False), *SCORE_SCHEMA])
 
 
 @dataclass(frozen=True)
@@ -89,23 +86,26 @@ class Classifiers:
             n rows of `SCORE_SCHEMA`: capability, and the probability of each form in [0, 1]; all null
             where a row has no word at all.
         """
-        tokens = tokenize(joined_text(batch.column("system_prompt"), batch.column("prompt")))
+        return self.score_tokens(tokenize(joined_text(batch.column("system_prompt"), batch.column("prompt"))))
+
+    def score_tokens(self, tokens: Tokens) -> pa.Table:
+        """The same for the tokens of n texts as `joined_text` makes them."""
         empty = tokens.counts == 0
         raw = linear_score(tokens, self.model).astype(np.float64)
         k = len(self.capabilities)
         names = self._capability_names(raw[:, :k])
         probabilities = expit(raw[:, k:] * self.platt[:, 0] + self.platt[:, 1]).astype(np.float32)
-        columns = [pa.array(names, pa.string(), mask=empty)]
+        columns = [pc.if_else(pa.array(~empty), names, pa.scalar(None, pa.string()))]
         columns += [pa.array(probabilities[:, i], pa.float32(), mask=empty) for i in range(len(LABELS))]
         return pa.Table.from_arrays(columns, schema=SCORE_SCHEMA)
 
-    def _capability_names(self, raw: npt.NDArray[np.float64]) -> npt.NDArray[np.object_]:
+    def _capability_names(self, raw: npt.NDArray[np.float64]) -> pa.Array:
         best = raw.argmax(axis=1)
         scaled = (raw - raw.max(axis=1, keepdims=True)) / self.temperature
         # The largest term of the softmax has a numerator of 1.
         sure = 1.0 / np.exp(scaled).sum(axis=1) >= self.least
-        names = np.array([*self.capabilities, OTHER], dtype=object)
-        return names[np.where(sure, best, len(self.capabilities))]
+        names = pa.array([*self.capabilities, OTHER], pa.string())
+        return names.take(pa.array(np.where(sure, best, len(self.capabilities))))
 
 
 def joined_text(system_prompt: pa.Array | pa.ChunkedArray, prompt: pa.Array | pa.ChunkedArray) -> pa.Array:
@@ -114,6 +114,30 @@ def joined_text(system_prompt: pa.Array | pa.ChunkedArray, prompt: pa.Array | pa
     parts = [_ends(column).fill_null("") for column in (system_prompt, prompt)]
     both = pc.binary_join_element_wise(*parts, _NEWLINE)
     return both.combine_chunks() if isinstance(both, pa.ChunkedArray) else both
+
+
+def joined_tokens(
+    system_prompts: tuple[pa.Array, Tokens, npt.NDArray[np.int64]], prompts: tuple[pa.Array, Tokens]
+) -> Tokens:
+    """Tokens of `joined_text`, from those of its parts; only texts that are cut are read again.
+
+    Args:
+        system_prompts: distinct texts, their tokens, and the number of each row's text (-1 for none).
+        prompts: texts of the rows, and their tokens.
+    """
+    texts, tokens, rows = system_prompts
+    return joined(rows_of(_cut(texts, tokens), rows), _cut(*prompts))
+
+
+def _cut(texts: pa.Array, tokens: Tokens) -> Tokens:
+    """Tokens of the starts and ends of texts."""
+    lengths = pc.fill_null(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)
+    long = np.flatnonzero(lengths > HEAD + TAIL)
+    if not len(long):
+        return tokens
+    index = np.arange(len(tokens), dtype=np.int64)
+    index[long] = len(tokens) + np.arange(len(long))
+    return rows_of(stacked(tokens, tokenize(_ends(texts.take(pa.array(long))))), index)
 
 
 def _ends(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
@@ -179,18 +203,3 @@ def load_card(folder: Path = WEIGHTS) -> dict[str, Any]:
     """
     card: dict[str, Any] = json.loads((folder / "card.json").read_text("utf-8"))
     return card
-
-
-def classify_step(input_table: str, output: str = PROMPT_LABELS) -> KernelStep:
-    """Step that labels exchanges: exchange_id, system_prompt, prompt -> `PROMPT_LABELS_SCHEMA`."""
-
-    def label(batch: pa.RecordBatch) -> pa.RecordBatch:
-        scores = load_classifiers().score(batch).combine_chunks()
-        arrays = [batch.column(0)] + [
-            column.chunk(0) if column.num_chunks else pa.array([], column.type) for column in scores.columns
-        ]
-        return pa.RecordBatch.from_arrays(arrays, schema=PROMPT_LABELS_SCHEMA)
-
-    return KernelStep(
-        output, input_table, ("exchange_id", "system_prompt", "prompt"), PROMPT_LABELS_SCHEMA, label
-    )

@@ -1,21 +1,27 @@
-"""What one exchange shows of its template and its task: steps over `exchanges`, one set for each text field.
+"""What one exchange shows of its template, its task and what it asks for: steps over `exchanges`.
 
-Three steps a field, in this order: `fold` counts word shingles over the distinct texts, `kernel` splits each
-text into skeleton and task, `skeletons` sums up the skeletons. Only hashes leave the text: with `--hash-only`
-the texts can go after `kernel`.
+Text is read twice: `fold` counts word shingles over the distinct texts of a field, and `signatures_step` splits each
+text into skeleton and task, and labels it. Everything later starts from the table `signatures`, one row for each
+exchange, so that no step joins exchange to exchange. Only hashes leave the text: with `--hash-only` the texts can go
+after that.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from stillwatch.engines.step import FoldStep, KernelStep, SqlStep
-from stillwatch.text.frequency import CELLS_A_LINE, Sketch, merge, update
+from stillwatch.exchange.schema import TIMESTAMP
+from stillwatch.signals.classifiers import SCORE_SCHEMA, joined_tokens, load_classifiers
+from stillwatch.text.frequency import CELLS_A_LINE, Digest, Sketch, digest, frequent_lines, merge, update
+from stillwatch.text.sampling import uniform_of
 from stillwatch.text.skeleton import DIMENSIONS, Settings, Skeletons, skeletons
-from stillwatch.text.tokens import tokenize
+from stillwatch.text.tokens import Tokens, tokenize
 
 
 @dataclass(frozen=True)
@@ -24,38 +30,64 @@ class Field:
 
     Attributes:
         settings: when words count as a template's.
-        line_bits: size of the sketch, 2**line_bits lines of 64 bytes.
+        line_bits: least size of the sketch, 2**line_bits lines of 64 bytes.
+        most_line_bits: largest size.
+        sampled: whether a sample of the texts is counted where the largest sketch would be too full.
     """
 
     settings: Settings
     line_bits: int
+    most_line_bits: int
+    sampled: bool
 
 
 FIELDS: Mapping[str, Field] = {
-    "prompt": Field(Settings(), 20),
-    # System prompts are long and few, and a short one that is sent word for word is still a system prompt.
-    "system_prompt": Field(Settings(words=3), 18),
+    "prompt": Field(Settings(), 20, 23, sampled=True),
+    # System prompts are long and few, and a short one that is sent word for word is still a system prompt. They are
+    # sent again and again, so their bytes say little of how many there are, and none of them may be left out.
+    "system_prompt": Field(Settings(words=3), 18, 21, sampled=False),
 }
 """The texts that have templates."""
 
+FULL = 8.0
+"""Most shingles a cell of a sketch, on average: as many more are found of a shingle that is rare."""
+_BYTES_A_WORD = 6.0
+# A word adds itself, a shingle and a context, each to two cells.
+_CELLS_A_WORD = 6.0
+
 SKETCH_SCHEMA = pa.schema([("part", pa.int32()), ("kind", pa.string()), ("payload", pa.large_binary())])
-SIGNATURE_SCHEMA = pa.schema(
+SIGNATURES = "signatures"
+SIGNATURES_SCHEMA = pa.schema(
     [
         pa.field("exchange_id", pa.string(), nullable=False),
         pa.field("account_id", pa.string(), nullable=False),
-        pa.field("skeleton", pa.uint64(), nullable=False),
-        pa.field("kept_share", pa.float32(), nullable=False),
-        pa.field("item", pa.uint64(), nullable=False),
+        pa.field("ts", TIMESTAMP, nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        pa.field("n_messages", pa.int32()),
+        pa.field("max_output_tokens", pa.int32()),
+        pa.field("output_tokens", pa.int32()),
+        pa.field("draw", pa.float64(), nullable=False),
+        pa.field("held_out", pa.bool_(), nullable=False),
+        pa.field("prompt_skeleton", pa.uint64(), nullable=False),
+        pa.field("prompt_text_hash", pa.uint64(), nullable=False),
+        pa.field("prompt_signature", pa.binary()),
+        pa.field("system_prompt_skeleton", pa.uint64(), nullable=False),
+        pa.field("system_prompt_text_hash", pa.uint64(), nullable=False),
+        pa.field("system_prompt_signature", pa.binary()),
+        pa.field("task", pa.uint64()),
         pa.field("content", pa.binary(DIMENSIONS), nullable=False),
         pa.field("n_tokens", pa.int32(), nullable=False),
-        pa.field("text_hash", pa.uint64(), nullable=False),
-        pa.field("signature", pa.binary()),
+        *SCORE_SCHEMA,
     ]
 )
-"""Of each exchange; see `text.skeleton.Skeletons`. `signature` stands in the first row of a skeleton in a
-batch: two edges, then the shingles, 8 bytes each, little endian."""
+"""Of each exchange: what later steps need of its row; a number in [0, 1) and a coin, functions of its id alone
+(`draw`, `held_out`); skeletons and text hashes of both texts (see `text.skeleton.Skeletons`); the prompt's task,
+content vector and tokens; labels. A signature stands in the first row of a skeleton in a batch: two edges, then the
+shingles, 8 bytes each, little endian. A task is what is left of a prompt without its template, by its hash; where
+nothing is left, the template is the task; null where there are no words."""
 
-_PART = 1 << 16
+_PART = 1 << 20
+_READ = ("exchange_id", "account_id", "ts", "model", "n_messages", "max_output_tokens", "output_tokens")
 
 
 def sketch_name(field: str) -> str:
@@ -63,90 +95,196 @@ def sketch_name(field: str) -> str:
     return f"{field}_sketch"
 
 
-def signatures_name(field: str) -> str:
-    """Name of the table that `kernel` makes."""
-    return f"{field}_signatures"
-
-
 def skeletons_name(field: str) -> str:
     """Name of the table that `skeletons_step` makes."""
     return f"{field}_skeletons"
 
 
-def fold(field: str) -> FoldStep[Sketch]:
-    """Count the word shingles of all distinct texts of a field; the table can be read back by
-    `read_sketch`.
-    """
+def empty_sketch(field: str, n_bytes: int) -> Sketch:
+    """A sketch for so many bytes of text, repeated texts included."""
+    shape = FIELDS[field]
+    needed = n_bytes / _BYTES_A_WORD * _CELLS_A_WORD / FULL
+    line_bits = shape.line_bits
+    while line_bits < shape.most_line_bits and needed > CELLS_A_LINE << line_bits:
+        line_bits += 1
+    keep_bits = 0
+    while shape.sampled and needed > CELLS_A_LINE << (line_bits + keep_bits):
+        keep_bits += 1
+    return Sketch.empty(line_bits, keep_bits)
 
-    def start() -> Sketch:
-        return Sketch.empty(FIELDS[field].line_bits)
 
-    def add(sketch: Sketch, batch: pa.RecordBatch) -> Sketch:
-        return update(sketch, batch.column(0))
-
-    return FoldStep(sketch_name(field), "exchanges", (field,), start, add, merge, write_sketch)
-
-
-def kernel(field: str, counted: pa.Table | Sketch) -> KernelStep:
-    """Split every exchange's text into skeleton and task.
+def fold(field: str, n_bytes: int = 0) -> FoldStep[Sketch]:
+    """Count the word shingles of the distinct texts of a field; the table can be read back by `read_sketch`.
 
     Args:
         field: key of `FIELDS`.
-        counted: what `fold(field)` made of the same dataset, or the sketch itself.
+        n_bytes: UTF-8 bytes of the field in all rows, for the size of the sketch.
     """
-    sketch = counted if isinstance(counted, Sketch) else read_sketch(counted)
-    settings = FIELDS[field].settings
 
-    def split(batch: pa.RecordBatch) -> pa.RecordBatch:
-        found = skeletons(tokenize(batch.column(2)), sketch, settings)
-        columns = [
-            batch.column(0).cast(pa.string()),
-            batch.column(1).cast(pa.string()),
-            pa.array(found.skeleton),
-            pa.array(found.kept_share),
-            pa.array(found.item),
-            _fixed(found.content),
-            pa.array(found.n_tokens),
-            pa.array(found.text_hash),
-            pack(found),
-        ]
-        return pa.RecordBatch.from_arrays(columns, schema=SIGNATURE_SCHEMA)
+    def finish(sketch: Sketch) -> pa.Table:
+        return write_sketch(sketch, FIELDS[field].settings.repeats)
 
-    return KernelStep(
-        signatures_name(field), "exchanges", ("exchange_id", "account_id", field), SIGNATURE_SCHEMA, split
+    return FoldStep(
+        sketch_name(field),
+        "exchanges",
+        (field,),
+        lambda: empty_sketch(field, n_bytes),
+        update,
+        merge,
+        finish,
+        key=_text_hashes,
+        prepare=_digest,
     )
 
 
+def _digest(batch: pa.RecordBatch) -> Digest:
+    return digest(batch.column(0))
+
+
+def _text_hashes(batch: pa.RecordBatch) -> pa.Array:
+    """Texts without words have no key."""
+    hashes = digest(batch.column(0)).texts
+    return pa.array(hashes, mask=hashes == 0)
+
+
+def signatures_step(sketches: Mapping[str, pa.Table | Sketch]) -> KernelStep:
+    """Split every exchange's texts into skeleton and task, and label them: `SIGNATURES_SCHEMA`.
+
+    Args:
+        sketches: what `fold` made of each of `FIELDS` on the same dataset, or the sketches themselves.
+    """
+    splitters = {
+        field: _Splitter.of(
+            found if isinstance(found, Sketch) else read_sketch(found), FIELDS[field].settings
+        )
+        for field, found in sketches.items()
+    }
+
+    def sign(batch: pa.RecordBatch) -> pa.RecordBatch:
+        *rest, prompts, system_prompts = batch.columns
+        ids = rest[0].cast(pa.string())
+        prompt_tokens = tokenize(prompts)
+        prompt = splitters["prompt"].split(prompt_tokens)
+        system, spoken = _of_distinct(system_prompts, splitters["system_prompt"])
+        labels = load_classifiers().score_tokens(joined_tokens(spoken, (prompts, prompt_tokens)))
+        columns = [
+            *(
+                column.cast(SIGNATURES_SCHEMA.field(name).type)
+                for column, name in zip(rest, _READ, strict=True)
+            ),
+            uniform_of(ids, seed=1),
+            pc.less(uniform_of(ids, seed=2), 0.5),
+            pa.array(prompt.skeleton),
+            pa.array(prompt.text_hash),
+            pack(prompt),
+            *system,
+            _task(prompt),
+            _fixed(prompt.content),
+            pa.array(prompt.n_tokens),
+            *(column.combine_chunks() for column in labels.columns),
+        ]
+        return pa.RecordBatch.from_arrays(columns, schema=SIGNATURES_SCHEMA)
+
+    return KernelStep(SIGNATURES, "exchanges", (*_READ, *FIELDS), SIGNATURES_SCHEMA, sign)
+
+
+@dataclass(frozen=True)
+class _Splitter:
+    """Splits texts of one field, batch by batch."""
+
+    sketch: Sketch
+    settings: Settings
+    lines: npt.NDArray[np.uint16]
+
+    @classmethod
+    def of(cls, sketch: Sketch, settings: Settings) -> "_Splitter":
+        return cls(sketch, settings, frequent_lines(sketch, settings.texts))
+
+    def split(self, tokens: Tokens) -> Skeletons:
+        return skeletons(tokens, self.sketch, self.settings, self.lines)
+
+
+def _of_distinct(
+    texts: pa.Array, splitter: _Splitter
+) -> tuple[tuple[pa.Array, pa.Array, pa.Array], tuple[pa.Array, Tokens, npt.NDArray[np.int64]]]:
+    """Skeleton, text hash and signature of each row, worked out once for each distinct text; and these texts."""
+    coded = texts if pa.types.is_dictionary(texts.type) else pc.dictionary_encode(texts)
+    index = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    tokens = tokenize(coded.dictionary)
+    found = splitter.split(tokens)
+    skeleton, text_hash = (
+        np.append(values, np.uint64(0))[index] for values in (found.skeleton, found.text_hash)
+    )
+    # Packed in the order of rows, as if each row had been looked at.
+    _, first = np.unique(index, return_index=True)
+    packed = pack(found)
+    signature: list[bytes | None] = [None] * len(index)
+    seen: set[int] = set()
+    signed = {int(key): packed[at].as_py() for at, key in enumerate(found.skeleton) if packed[at].is_valid}
+    for row in np.sort(first).tolist():
+        key = int(skeleton[row])
+        if key and key not in seen:
+            seen.add(key)
+            signature[row] = signed[key]
+    columns = pa.array(skeleton), pa.array(text_hash), pa.array(signature, pa.binary())
+    return columns, (coded.dictionary, tokens, index)
+
+
+def _task(found: Skeletons) -> pa.Array:
+    task = np.where(found.item == 0, found.text_hash, found.item)
+    return pa.array(task, mask=found.n_tokens == 0)
+
+
 def skeletons_step(field: str) -> SqlStep:
-    """One row for each distinct skeleton: exchanges, distinct texts, accounts, signature."""
-    source = signatures_name(field)
+    """One row for each distinct skeleton: exchanges, distinct texts, signature."""
     return SqlStep(
         skeletons_name(field),
-        (source,),
+        (SIGNATURES,),
         f"""
-        SELECT skeleton,
-               COUNT(*) AS n_exchanges,
-               COUNT(DISTINCT text_hash) AS n_texts,
-               COUNT(DISTINCT account_id) AS n_accounts,
-               MAX(signature) AS signature
-        FROM {source}
-        WHERE skeleton <> 0
-        GROUP BY skeleton
+        WITH texts AS (
+            SELECT {field}_skeleton AS skeleton, {field}_text_hash AS text_hash, COUNT(*) AS n
+            FROM {SIGNATURES} WHERE {field}_skeleton <> 0
+            GROUP BY {field}_skeleton, {field}_text_hash
+        ), counted AS (
+            SELECT skeleton, CAST(SUM(n) AS BIGINT) AS n_exchanges, COUNT(*) AS n_texts FROM texts GROUP BY skeleton
+        ), signed AS (
+            SELECT {field}_skeleton AS skeleton, MAX({field}_signature) AS signature
+            FROM {SIGNATURES} WHERE {field}_signature IS NOT NULL GROUP BY {field}_skeleton
+        )
+        SELECT c.skeleton AS skeleton, c.n_exchanges AS n_exchanges, c.n_texts AS n_texts, s.signature AS signature
+        FROM counted AS c LEFT JOIN signed AS s ON s.skeleton = c.skeleton
         """,
     )
 
 
-def write_sketch(sketch: Sketch) -> pa.Table:
-    """A sketch as a table; equal sketches give equal tables, whatever the order of their texts."""
-    texts, repeats = sketch.repeated(1)
-    parts: list[tuple[str, bytes]] = []
-    for kind, values in (("cells", sketch.cells), ("texts", texts), ("repeats", repeats)):
-        raw = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
-        parts += [(kind, raw[i : i + _PART]) for i in range(0, len(raw), _PART)]
-    return pa.table(
-        [list(range(len(parts))), [kind for kind, _ in parts], [payload for _, payload in parts]],
-        schema=SKETCH_SCHEMA,
-    )
+def write_sketch(sketch: Sketch, least: int = 1) -> pa.Table:
+    """A sketch as a table; equal sketches give equal tables, whatever the order of their texts.
+
+    Args:
+        sketch: what was counted.
+        least: texts that came less often are left out; a sketch without them can be looked up, but not go on counting.
+    """
+    texts, repeats = sketch.repeated(least)
+    shape = np.array([sketch.n_texts, sketch.n_counted, sketch.keep_bits], np.int64)
+    found: dict[str, npt.NDArray[Any]] = {
+        "cells": sketch.cells,
+        "texts": texts,
+        "repeats": repeats,
+        "shape": shape,
+    }
+    payloads = {kind: _in_parts(values) for kind, values in found.items()}
+    kinds = [pa.repeat(pa.scalar(kind), len(parts)) for kind, parts in payloads.items()]
+    numbers = pa.array(np.arange(sum(map(len, kinds)), dtype=np.int32))
+    columns = [pa.chunked_array([numbers]), pa.chunked_array(kinds), pa.chunked_array([*payloads.values()])]
+    return pa.Table.from_arrays(columns, schema=SKETCH_SCHEMA)
+
+
+def _in_parts(values: npt.NDArray[Any]) -> pa.Array:
+    """An array's bytes, little endian, in pieces of `_PART` bytes; not copied, for a sketch may fill much memory."""
+    raw = values.astype(values.dtype.newbyteorder("<"), copy=False)
+    offsets = np.append(np.arange(0, raw.nbytes, _PART), raw.nbytes).astype(np.int64)
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(raw)]
+    return pa.Array.from_buffers(pa.large_binary(), len(offsets) - 1, buffers)
 
 
 def read_sketch(table: pa.Table) -> Sketch:
@@ -155,20 +293,31 @@ def read_sketch(table: pa.Table) -> Sketch:
     Raises:
         ValueError: the table holds no sketch.
     """
-    rows = sorted(table.select(["part", "kind", "payload"]).to_pylist(), key=lambda row: row["part"])
+    ordered = table.sort_by("part")
     raw = {
-        kind: b"".join(row["payload"] for row in rows if row["kind"] == kind)
-        for kind in ("cells", "texts", "repeats")
+        kind: _joined(ordered.filter(pc.equal(ordered.column("kind"), kind)).column("payload"))
+        for kind in ("cells", "texts", "repeats", "shape")
     }
     cells: npt.NDArray[np.uint32] = np.frombuffer(raw["cells"], "<u4").astype(np.uint32)
     lines = len(cells) // CELLS_A_LINE
-    if lines < 2 or lines & (lines - 1) or len(cells) % CELLS_A_LINE:
+    if lines < 2 or lines & (lines - 1) or len(cells) % CELLS_A_LINE or len(raw["shape"]) != 24:
         raise ValueError("the table holds no sketch of word shingles")
-    return Sketch.restore(
+    out = Sketch.restore(
         cells,
         np.frombuffer(raw["texts"], "<u8").astype(np.uint64),
         np.frombuffer(raw["repeats"], "<u4").astype(np.uint32),
     )
+    out.n_texts, out.n_counted, out.keep_bits = np.frombuffer(raw["shape"], "<i8").tolist()
+    return out
+
+
+def _joined(parts: pa.ChunkedArray) -> bytes | memoryview:
+    """The bytes of all parts, one after the other."""
+    if not len(parts):
+        return b""
+    whole = parts.combine_chunks().cast(pa.large_binary())
+    offsets = np.frombuffer(whole.buffers()[1], np.int64)[whole.offset : whole.offset + len(whole) + 1]
+    return memoryview(whole.buffers()[2])[int(offsets[0]) : int(offsets[-1])]
 
 
 def _fixed(rows: npt.NDArray[np.int8]) -> pa.Array:

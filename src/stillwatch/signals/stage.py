@@ -12,33 +12,40 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillwatch.engines.run import Run
-from stillwatch.engines.step import DriverStep, Step
+from stillwatch.engines.step import DriverStep, SqlStep, Step
 from stillwatch.exchange.errors import UnreadableInputError
-from stillwatch.signals.classifiers import PROMPT_LABELS, classify_step
 from stillwatch.signals.signatures import (
     FIELDS,
+    SIGNATURES,
     fold,
-    kernel,
-    signatures_name,
+    signatures_step,
     skeletons_name,
     skeletons_step,
     sketch_name,
 )
 from stillwatch.signals.templates import families
 
+_KEPT = "kept_signatures"
+# The dataset decides which exchanges there are: some of them may have been deleted since the import.
+_OF_EXCHANGES = f"SELECT k.* FROM {_KEPT} AS k JOIN exchanges AS e ON e.exchange_id = k.exchange_id"
+
 
 def kept_tables() -> list[str]:
     """Tables that stand for the text once it is gone."""
-    signatures = [name(field) for field in FIELDS for name in (signatures_name, skeletons_name)]
-    return [*signatures, PROMPT_LABELS]
+    return [SIGNATURES, *(skeletons_name(field) for field in FIELDS)]
 
 
-def take_signatures(run: Run) -> None:
-    """Read the texts of `exchanges` and make the tables of `kept_tables`."""
-    for field in FIELDS:
-        run.steps([fold(field)])
-        run.steps([kernel(field, run.engine.table(sketch_name(field))), skeletons_step(field)])
-    run.steps([classify_step("exchanges")])
+def take_signatures(run: Run, text_bytes: Mapping[str, int] | None = None) -> None:
+    """Read the texts of `exchanges` and make the tables of `kept_tables`.
+
+    Args:
+        run: its engine holds `exchanges`.
+        text_bytes: UTF-8 bytes of each text column, for the size of the sketches.
+    """
+    sizes = text_bytes or {}
+    run.steps(fold(field, sizes.get(field, 0)) for field in FIELDS)
+    run.steps([signatures_step({field: run.engine.table(sketch_name(field)) for field in FIELDS})])
+    run.steps(skeletons_step(field) for field in FIELDS)
 
 
 def attach_signatures(run: Run, folder: Path) -> None:
@@ -57,7 +64,8 @@ def attach_signatures(run: Run, folder: Path) -> None:
                 "import the logs again with --hash-only",
                 file=file,
             ) from error
-        run.engine.attach(name, [file])
+        run.engine.attach(_KEPT if name == SIGNATURES else name, [file])
+    run.steps([SqlStep(SIGNATURES, (_KEPT, "exchanges"), _OF_EXCHANGES)])
 
 
 def families_name(field: str) -> str:

@@ -9,6 +9,11 @@ not depend on the order of texts, and sketches can be added.
 Identical texts (the same tokens in the same order) count once: an exact table of their 64-bit hashes is kept,
 with how often each came. A benchmark item that is sent ten thousand times is thus one text, and does not look
 like a template.
+
+A sketch that is too full finds every shingle frequent. Of more text than fits, a sample is counted: the texts whose
+hash ends in `keep_bits` zeros, the same on every machine and in every order. Shares of continuations and relative
+frequencies stay what they are; what a template needs in distinct texts grows by 2**keep_bits. How often each text
+came is always known of all.
 """
 
 from collections.abc import Iterator
@@ -39,20 +44,24 @@ class Sketch:
         cells: uint32 [n_lines * 16].
         seen: uint64, open addressing with linear probing, 0 = free; the hashes of the distinct texts.
         repeats: uint32, how often the text in the same place of `seen` came.
-        n_texts: distinct texts counted.
+        n_texts: distinct texts in `seen`.
+        n_counted: those of them whose shingles are in `cells`.
+        keep_bits: shingles are counted of texts whose hash ends in so many zeros.
     """
 
     cells: npt.NDArray[np.uint32]
     seen: npt.NDArray[np.uint64] = field(default_factory=lambda: np.zeros(1 << 12, np.uint64))
     repeats: npt.NDArray[np.uint32] = field(default_factory=lambda: np.zeros(1 << 12, np.uint32))
     n_texts: int = 0
+    n_counted: int = 0
+    keep_bits: int = 0
 
     @classmethod
-    def empty(cls, line_bits: int = 20) -> "Sketch":
-        """A sketch of 2**line_bits lines of 64 bytes; 20 (64 MB) serves about half a million distinct
+    def empty(cls, line_bits: int = 20, keep_bits: int = 0) -> "Sketch":
+        """A sketch of 2**line_bits lines of 64 bytes; 20 (64 MB) serves some 20 million words in distinct
         texts.
         """
-        return cls(np.zeros(CELLS_A_LINE << line_bits, np.uint32))
+        return cls(np.zeros(CELLS_A_LINE << line_bits, np.uint32), keep_bits=keep_bits)
 
     @property
     def line_bits(self) -> int:
@@ -69,20 +78,44 @@ class Sketch:
     def restore(
         cls, cells: npt.NDArray[np.uint32], texts: npt.NDArray[np.uint64], repeats: npt.NDArray[np.uint32]
     ) -> "Sketch":
-        """A sketch from its cells and from what `repeated(1)` gave."""
+        """A sketch that counts every text, from its cells and from what `repeated(1)` gave."""
         out = cls(cells)
         _reserve(out, len(texts))
-        out.n_texts = _insert_all(out.seen, out.repeats, texts, repeats)
+        out.n_texts = out.n_counted = _insert_all(out.seen, out.repeats, texts, repeats)
         return out
 
 
-def update(sketch: Sketch, texts: pa.Array | pa.ChunkedArray | Tokens) -> Sketch:
+@dataclass(frozen=True)
+class Digest:
+    """What `update` needs of n texts, and what can be worked out of each batch by itself.
+
+    Attributes:
+        tokens: of the texts.
+        texts: uint64 [n], their `text_hashes`.
+    """
+
+    tokens: Tokens
+    texts: npt.NDArray[np.uint64]
+
+
+def digest(texts: pa.Array | pa.ChunkedArray | Tokens) -> Digest:
+    """Tokens and hashes of texts."""
+    tokens = texts if isinstance(texts, Tokens) else tokenize(texts)
+    return Digest(tokens, text_hashes(tokens))
+
+
+def update(sketch: Sketch, texts: pa.Array | pa.ChunkedArray | Tokens | Digest) -> Sketch:
     """Count the texts that the sketch has not seen; changes and returns it. Texts without words do not
     count.
     """
-    tokens = texts if isinstance(texts, Tokens) else tokenize(texts)
+    found = texts if isinstance(texts, Digest) else digest(texts)
+    tokens = found.tokens
     _reserve(sketch, len(tokens))
-    sketch.n_texts += _count(tokens.offsets, tokens.hashes, sketch.cells, sketch.seen, sketch.repeats)
+    sample = np.uint64((1 << sketch.keep_bits) - 1)
+    table = sketch.cells, sketch.seen, sketch.repeats
+    new, counted = _count(tokens.offsets, tokens.hashes, found.texts, sample, table)
+    sketch.n_texts += new
+    sketch.n_counted += counted
     return sketch
 
 
@@ -95,11 +128,12 @@ def merge(left: Sketch, right: Sketch) -> Sketch:
     Raises:
         ValueError: the sketches differ in size.
     """
-    if len(left.cells) != len(right.cells):
-        raise ValueError("only sketches of the same number of lines can be merged")
-    wide = left.cells.astype(np.uint64) + right.cells
-    cells = np.minimum(wide, MAX_COUNT).astype(np.uint32)
-    out = Sketch(cells, left.seen.copy(), left.repeats.copy(), left.n_texts)
+    if len(left.cells) != len(right.cells) or left.keep_bits != right.keep_bits:
+        raise ValueError("only sketches of the same number of lines and the same sample can be merged")
+    cells = left.cells + right.cells
+    cells[cells < left.cells] = MAX_COUNT  # a sum that wrapped
+    counted = left.n_counted + right.n_counted
+    out = Sketch(cells, left.seen.copy(), left.repeats.copy(), left.n_texts, counted, left.keep_bits)
     _reserve(out, right.n_texts)
     out.n_texts += _insert_all(out.seen, out.repeats, right.seen, right.repeats)
     return out
@@ -126,10 +160,28 @@ def shingles(texts: pa.Array | pa.ChunkedArray | Tokens) -> Iterator[npt.NDArray
             yield np.empty(0, np.uint64)
 
 
+def frequent_lines(sketch: Sketch, least: int) -> npt.NDArray[np.uint16]:
+    """Which cells count at least so much: one bit a cell, one number a line, uint16 [n_lines].
+
+    A sketch of much text is far larger than a processor's cache, and most shingles of a text are rare. These bits,
+    a thirty-second of its size, tell them apart without a look at the sketch (`may_reach`).
+    """
+    out = np.zeros(len(sketch.cells) // CELLS_A_LINE, np.uint16)
+    _mark_lines(sketch.cells, least, out)
+    return out
+
+
 def contains(sketch: Sketch, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
     """Whether texts, by their `text_hashes`, were counted before; False for a text without words."""
     out = np.zeros(len(hashes), np.bool_)
     _contained(sketch.seen, np.ascontiguousarray(hashes, np.uint64), out)
+    return out
+
+
+def times(sketch: Sketch, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
+    """How often each text came, by its `text_hashes`; 0 for one that did not, or has no words."""
+    out = np.zeros(len(hashes), np.uint32)
+    _times(sketch.seen, sketch.repeats, np.ascontiguousarray(hashes, np.uint64), out)
     return out
 
 
@@ -192,6 +244,14 @@ def _contained(seen, hashes, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def _times(seen, repeats, hashes, out):  # type: ignore[no-untyped-def]
+    for i in range(len(hashes)):
+        if hashes[i] != uint64(0):
+            slot = _slot(seen, hashes[i])
+            out[i] = repeats[slot] if seen[slot] == hashes[i] else 0
+
+
+@njit(nogil=True, cache=True)
 def _insert_all(seen, repeats, others, other_repeats):  # type: ignore[no-untyped-def]
     n = 0
     for i in range(len(others)):
@@ -231,7 +291,8 @@ def shingle_text(hashes, first, last, full, context):  # type: ignore[no-untyped
 
 
 @njit(nogil=True, cache=True)
-def _count(offsets, hashes, cells, seen, repeats):  # type: ignore[no-untyped-def]
+def _count(offsets, hashes, texts, sample, table):  # type: ignore[no-untyped-def]
+    cells, seen, repeats = table
     longest = 0
     for row in range(len(offsets) - 1):
         longest = max(longest, offsets[row + 1] - offsets[row])
@@ -244,18 +305,21 @@ def _count(offsets, hashes, cells, seen, repeats):  # type: ignore[no-untyped-de
     line_bits = 0
     while (CELLS_A_LINE << line_bits) < len(cells):
         line_bits += 1
-    new = 0
+    new, counted = 0, 0
     for row in range(len(offsets) - 1):
         first, last = offsets[row], offsets[row + 1]
         if first == last:
             continue
-        h = hash_text(hashes, first, last)
+        h = texts[row]
         slot = _slot(seen, h)
         repeats[slot] += np.uint32(1)
         if seen[slot] == h:
             continue
         seen[slot] = h
         new += 1
+        if h & sample:
+            continue
+        counted += 1
         shingle_text(hashes, first, last, full, context)
         n = last - first
         # A set of this text's shingles, of the smallest size that fits: a repeated shingle counts once.
@@ -266,7 +330,7 @@ def _count(offsets, hashes, cells, seen, repeats):  # type: ignore[no-untyped-de
         _add_new(own[:size], full[: n + ORDER - 1], cells, line_bits)
         _add_new(own[:size], context[: n + ORDER], cells, line_bits)
         _add_new(own[:size], hashes[first:last], cells, line_bits)
-    return new
+    return new, counted
 
 
 @njit(nogil=True, cache=True)
@@ -302,6 +366,24 @@ def count_of(cells, h, line_bits):  # type: ignore[no-untyped-def]
     """Upper estimate of the document frequency of a shingle."""
     a, b = _places(h, line_bits)
     return min(cells[a], cells[b])
+
+
+@njit(nogil=True, cache=True)
+def may_reach(lines, h, line_bits):  # type: ignore[no-untyped-def]
+    """Whether both cells of a shingle are marked in `lines` (`frequent_lines`): then `count_of` reaches it too."""
+    a, b = _places(h, line_bits)
+    marks = uint64(lines[a >> uint64(4)])
+    return (marks >> (a & uint64(15))) & (marks >> (b & uint64(15))) & uint64(1) != uint64(0)
+
+
+@njit(nogil=True, cache=True)
+def _mark_lines(cells, least, out):  # type: ignore[no-untyped-def]
+    for line in range(len(out)):
+        marks = uint64(0)
+        for cell in range(CELLS_A_LINE):
+            if cells[line * CELLS_A_LINE + cell] >= least:
+                marks |= uint64(1) << uint64(cell)
+        out[line] = np.uint16(marks)
 
 
 @njit(nogil=True, cache=True)

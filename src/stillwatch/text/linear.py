@@ -18,7 +18,6 @@ from numba import njit, uint64
 from stillwatch.text.hashing import bucket, combine
 from stillwatch.text.tokens import Tokens, tokenize
 
-
 LANES = 16
 """Outputs that are summed together: a feature's weights then fill one line of the cache, and one vector
 instruction adds many of them."""

@@ -29,7 +29,16 @@ import numpy.typing as npt
 import pyarrow as pa
 from numba import njit, uint64
 
-from stillwatch.text.frequency import ORDER, Sketch, count_of, shingle_text, text_hashes
+from stillwatch.text.frequency import (
+    ORDER,
+    Sketch,
+    count_of,
+    frequent_lines,
+    may_reach,
+    shingle_text,
+    text_hashes,
+    times,
+)
 from stillwatch.text.hashing import combine
 from stillwatch.text.tokens import Tokens, tokenize
 
@@ -100,7 +109,10 @@ class Skeletons:
 
 
 def skeletons(
-    texts: pa.Array | pa.ChunkedArray | Tokens, sketch: Sketch, settings: Settings | None = None
+    texts: pa.Array | pa.ChunkedArray | Tokens,
+    sketch: Sketch,
+    settings: Settings | None = None,
+    lines: npt.NDArray[np.uint16] | None = None,
 ) -> Skeletons:
     """Separate template and task in every text; null texts have neither.
 
@@ -108,14 +120,13 @@ def skeletons(
         texts: Arrow strings, or their tokens.
         sketch: document frequencies of the whole dataset, these texts included.
         settings: thresholds.
+        lines: `frequency.frequent_lines(sketch, settings.texts)`, for who has many batches of texts.
     """
     tokens = texts if isinstance(texts, Tokens) else tokenize(texts)
     settings = settings or Settings()
     n = len(tokens)
-    repeated, _ = sketch.repeated(settings.repeats)
     hashes = text_hashes(tokens)
-    # A sorted look-up: few texts are repeated so often.
-    verbatim = np.isin(hashes, repeated) & (tokens.counts >= settings.words)
+    verbatim = (times(sketch, hashes) >= settings.repeats) & (tokens.counts >= settings.words)
     out = Skeletons(
         np.zeros(n, np.uint64),
         np.zeros(len(tokens.hashes), np.bool_),
@@ -128,12 +139,13 @@ def skeletons(
         np.zeros((n, 2), np.uint64),
         np.zeros(n, np.int64),
     )
-    _keep(tokens.offsets, tokens.hashes, sketch.cells, tuple(settings), verbatim, out.kept)
+    counted = sketch.cells, frequent_lines(sketch, settings.texts) if lines is None else lines
+    _keep(tokens.offsets, tokens.hashes, counted, tuple(settings), verbatim, out.kept)
     _describe(
         tokens.offsets,
         tokens.hashes,
         sketch.cells,
-        sketch.n_texts,
+        sketch.n_counted,
         out.kept,
         (out.skeleton, out.kept_share, out.item, out.content, out.grams, out.edges, out.n_grams),
     )
@@ -280,7 +292,8 @@ def _drop_outliers(levels, bounds, m, shares, scratch):  # type: ignore[no-untyp
 
 
 @njit(nogil=True, cache=True)
-def _keep(offsets, hashes, cells, settings, verbatim, kept):  # type: ignore[no-untyped-def]
+def _keep(offsets, hashes, counted, settings, verbatim, kept):  # type: ignore[no-untyped-def]
+    cells, lines = counted
     least, share, shortest, level, trim, _, _ = settings
     bits = _line_bits(cells)
     longest = 0
@@ -300,14 +313,16 @@ def _keep(offsets, hashes, cells, settings, verbatim, kept):  # type: ignore[no-
         if n == 0:
             continue
         shingle_text(hashes, first, last, full, context)
-        # All look-ups first, so that the processor overlaps their cache misses.
+        # All look-ups first, so that the processor overlaps their cache misses; counts that are too small, and contexts
+        # of shingles that are too rare themselves, stay 0.
         for i in range(n + ORDER - 1):
-            full_counts[i] = count_of(cells, full[i], bits)
-        # A context says nothing of a shingle that is too rare itself.
-        frequent = False
+            full_counts[i] = -1 if may_reach(lines, full[i], bits) else 0
+        for i in range(n + ORDER - 1):
+            if full_counts[i]:
+                full_counts[i] = count_of(cells, full[i], bits)
         for i in range(n + ORDER):
-            before, frequent = frequent, i < n + ORDER - 1 and full_counts[i] >= least
-            context_counts[i] = count_of(cells, context[i], bits) if frequent or before else 0
+            before, here = i > 0 and full_counts[i - 1] > 0, i < n + ORDER - 1 and full_counts[i] > 0
+            context_counts[i] = count_of(cells, context[i], bits) if before or here else 0
         _tie_text(full_counts, context_counts, n, least, share, ties, levels)
         runs = _prune_runs(ties, levels, n, shortest, bounds)
         if runs > 0:

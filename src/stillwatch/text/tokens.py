@@ -77,6 +77,47 @@ def tokenize(texts: pa.Array | pa.ChunkedArray | TextView, spans: bool = False) 
     return Tokens(offsets, hashes[:n].copy(), starts[:n].copy(), stops[:n].copy(), view)
 
 
+def rows_of(tokens: Tokens, index: npt.NDArray[np.int64]) -> Tokens:
+    """Tokens of the texts of these numbers, one row for each; -1 gives a row without tokens."""
+    counts = np.where(index >= 0, tokens.counts[index] if len(tokens) else 0, 0)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
+    hashes = np.empty(int(offsets[-1]), np.uint64)
+    _copy_rows(tokens.offsets, tokens.hashes, index, offsets, hashes)
+    return _without_spans(offsets, hashes, tokens.view)
+
+
+def joined(left: Tokens, right: Tokens) -> Tokens:
+    """Tokens of each text of `left` and then of the text in the same place of `right`."""
+    offsets = left.offsets + right.offsets
+    hashes = np.empty(int(offsets[-1]), np.uint64)
+    rows = np.arange(len(left), dtype=np.int64)
+    _copy_rows(left.offsets, left.hashes, rows, offsets, hashes)
+    _copy_rows(right.offsets, right.hashes, rows, offsets[:-1] + left.counts, hashes)
+    return _without_spans(offsets, hashes, left.view)
+
+
+def stacked(upper: Tokens, lower: Tokens) -> Tokens:
+    """The texts of `upper`, and after them those of `lower`."""
+    offsets = np.concatenate([upper.offsets, upper.offsets[-1] + lower.offsets[1:]])
+    return _without_spans(offsets, np.concatenate([upper.hashes, lower.hashes]), upper.view)
+
+
+def _without_spans(offsets: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64], view: TextView) -> Tokens:
+    nothing = np.zeros(0, np.int64)
+    return Tokens(offsets, hashes, nothing, nothing, view)
+
+
+@njit(nogil=True, cache=True)
+def _copy_rows(offsets, hashes, index, places, out):  # type: ignore[no-untyped-def]
+    """Copy row index[i] of `hashes` to out[places[i] :]."""
+    for i in range(len(index)):
+        if index[i] >= 0:
+            at = places[i]
+            for j in range(offsets[index[i]], offsets[index[i] + 1]):
+                out[at] = hashes[j]
+                at += 1
+
+
 @njit(nogil=True, cache=True)
 def kind_of(cp: Any) -> Any:  # noqa: PLR0911, PLR0912 - a table of ranges reads best as one
     """Class of a code point: 0 separator, 1 part of a word, 2 a token by itself."""

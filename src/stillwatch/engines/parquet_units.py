@@ -1,0 +1,134 @@
+"""A table's Parquet files in units of some row groups, which threads read, work on and write side by side."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+BATCH_ROWS = 16_384
+UNIT_ROWS = 262_144
+_GROUP_ROWS = 131_072
+_BUFFER_BYTES = 1 << 20
+_END = object()
+
+Kernel = Callable[[pa.RecordBatch], Any]
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Neighbouring row groups of one file."""
+
+    file: Path
+    groups: tuple[int, ...]
+
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """Batches of at most `BATCH_ROWS` rows with exactly these columns; null where the file lacks one."""
+        # One buffer a column: a row group may be larger than the memory.
+        with pq.ParquetFile(self.file, pre_buffer=False, buffer_size=_BUFFER_BYTES) as opened:
+            there = [name for name in columns if name in opened.schema_arrow.names]
+            for batch in opened.iter_batches(BATCH_ROWS, list(self.groups), there, use_threads=False):
+                found = dict(zip(batch.schema.names, batch.columns, strict=True))
+                nothing = pa.nulls(batch.num_rows)
+                yield pa.RecordBatch.from_arrays(
+                    [found.get(name, nothing) for name in columns], list(columns)
+                )
+
+
+def units(files: Sequence[Path], rows: int = UNIT_ROWS) -> list[Unit]:
+    """The row groups of files, in order, gathered to about so many rows."""
+    found: list[Unit] = []
+    for file in files:
+        with pq.ParquetFile(file) as opened:
+            sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
+        gathered: list[int] = []
+        for group in range(len(sizes)):
+            gathered.append(group)
+            if sum(sizes[one] for one in gathered) >= rows or group == len(sizes) - 1:
+                found.append(Unit(file, tuple(gathered)))
+                gathered = []
+    return found
+
+
+def write_kernel(
+    work: Sequence[Unit], columns: Sequence[str], schema: pa.Schema, kernel: Kernel, target: tuple[Path, int]
+) -> list[Path]:
+    """Put every batch through a kernel; one file for each unit, in the order of units.
+
+    Args:
+        work: what is read.
+        columns: the columns that the kernel gets.
+        schema: of what it returns.
+        kernel: record batch -> record batch.
+        target: folder for the files, and how many threads there are.
+    """
+    folder, threads = target
+
+    def write(number: int) -> Path:
+        file = folder / f"part-{number:05d}.parquet"
+        made = pa.Table.from_batches([kernel(batch) for batch in work[number].batches(columns)], schema)
+        pq.write_table(made, file, compression="lz4", row_group_size=_GROUP_ROWS)
+        return file
+
+    with ThreadPoolExecutor(threads) as pool:
+        futures = [pool.submit(write, number) for number in range(len(work))]
+        try:
+            return [future.result() for future in futures]
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            raise
+
+
+def prepared(work: Sequence[Unit], columns: Sequence[str], prepare: Kernel, threads: int) -> Iterator[Any]:
+    """What `prepare` makes of every batch, in no stated order; a few of them at a time are in memory."""
+    made: queue.Queue[Any] = queue.Queue(2 * threads)
+    waiting = iter(work)
+    lock, stopped = threading.Lock(), threading.Event()
+
+    def put(item: object) -> None:
+        while not stopped.is_set():
+            try:
+                made.put(item, timeout=0.2)
+                return
+            except queue.Full:
+                continue
+
+    def read() -> None:
+        try:
+            while not stopped.is_set():
+                with lock:
+                    unit = next(waiting, None)
+                if unit is None:
+                    break
+                for batch in unit.batches(columns):
+                    put(prepare(batch))
+                    if stopped.is_set():
+                        break
+        except BaseException as error:  # raised again where the results are taken
+            put(error)
+        finally:
+            put(_END)
+
+    workers = [threading.Thread(target=read, daemon=True) for _ in range(threads)]
+    for worker in workers:
+        worker.start()
+    try:
+        running = threads
+        while running:
+            item = made.get()
+            if isinstance(item, BaseException):
+                raise item
+            if item is _END:
+                running -= 1
+            else:
+                yield item
+    finally:
+        stopped.set()
+        for worker in workers:
+            worker.join()
