@@ -7,7 +7,7 @@ SPARK  := $(if $(shell command -v java),$(VENV)/.spark)
 # A user's own exported variables (PYTHONPATH of another project) must not leak into ours.
 unexport PYTHONPATH
 
-.PHONY: help demo test lint bench bench-quality bench-quality-full bench-ablation bench-peers integration lock clean
+.PHONY: help demo test lint bench bench-quality bench-quality-full bench-ablation bench-speed bench-peers integration lock clean
 
 help:            ## this text
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -64,6 +64,9 @@ bench-quality: $(VENV)/.core  ## every detector on the standing suite; renews be
 
 bench-quality-full: $(VENV)/.core  ## the long bench, or what fits: make bench-quality-full ARGS="--only jitter --budget 60"
 	$(BIN)/python -m benchmarks.quality_full $(ARGS)
+
+bench-speed: $(VENV)/.core  ## where a scan's time goes, at 2, 8 and 28.8 million exchanges; renews docs/performance.md (an hour, 30 GB of disk)
+	$(BIN)/python -m benchmarks.speed $(ARGS)
 
 bench-ablation: $(VENV)/.core  ## every family of evidence alone and left out; renews the table of docs/detection.md
 	$(BIN)/python -m benchmarks.ablation $(ARGS)
