@@ -1,11 +1,16 @@
-"""One place that knows which engines there are: a test decorated with `every_engine` runs on each."""
+"""One place that knows which engines there are and where they differ.
+
+A test decorated with `every_engine` runs on each.
+"""
 
 import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from stillwatch.engines.duckdb import DuckdbEngine
@@ -14,16 +19,48 @@ from stillwatch.engines.memory import MemoryEngine
 
 OpenEngine = Callable[[Path], Engine]
 
-GAPS: dict[str, str] = {}
-"""What an engine does not do: `engine:test` -> the reason. A gap whose test passes after all is an error."""
 
-# One Spark for all tests of a process, since it takes seconds to start; small, since the tests' tables are.
+@dataclass(frozen=True)
+class Gap:
+    """Where Spark gives something else than DuckDB.
+
+    Attributes:
+        reason: why that is so and is left so.
+        values: what it concerns, for the test that holds the gap to its size.
+    """
+
+    reason: str
+    values: frozenset[Any]
+
+
+GAPS = {
+    "lower": Gap(
+        "DuckDB maps letter by letter, Spark by the rules of whole words, where a sigma at the end is another letter. "
+        "Only domains of e-mail addresses are put into lower case, and those have neither.",
+        frozenset({"\u0130", "\u03a3"}),
+    ),
+    "signature": Gap(
+        "Stands in the first row of a skeleton in each batch, and batches differ; what is made of it does not.",
+        frozenset({"prompt_signature", "system_prompt_signature"}),
+    ),
+    "unsigned": Gap(
+        "Spark has no unsigned integers. Those of 64 bits have an exact stand-in; shorter ones are refused, no step "
+        "has any.",
+        frozenset({pa.uint8(), pa.uint16(), pa.uint32()}),
+    ),
+}
+
+# One Spark for all tests of a process, since it takes seconds to start; small, since the tests' tables are, but with
+# more than one partition even for those.
 SMALL_SPARK = {
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.adaptive.enabled": "false",
     "spark.default.parallelism": "2",
+    "spark.sql.files.openCostInBytes": "1",
+    "spark.sql.files.minPartitionNum": "2",
     "spark.driver.memory": "1g",
-    "spark.sql.execution.arrow.maxRecordsPerBatch": "1000",
+    # No time to make code fast that runs once.
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 }
 
 
@@ -34,7 +71,8 @@ def why_no_spark() -> str | None:
     return None if shutil.which("java") else "Spark needs Java, and there is none"
 
 
-def _spark(folder: Path) -> Engine:
+def open_spark(folder: Path, **options: Any) -> Engine:
+    """A Spark engine in the one Spark of this process, which ends with it."""
     from stillwatch.engines.spark import SparkEngine
     from stillwatch.engines.spark_session import open_session
 
@@ -42,27 +80,23 @@ def _spark(folder: Path) -> Engine:
     for name, value in SMALL_SPARK.items():
         if name.startswith("spark.sql."):
             session.conf.set(name, value)
-    # Sessions share one Spark, which ends with the process.
-    return SparkEngine(session, str(folder))
+    return SparkEngine(session, str(folder), **options)
 
 
 ENGINES: dict[str, OpenEngine] = {
     "duckdb": lambda folder: DuckdbEngine(folder, "1GB", 1),
     "memory": lambda folder: MemoryEngine(folder / "spill", "1GB", 1),
-    "spark": _spark,
+    "spark": open_spark,
 }
 
 
 def every_engine(test: Callable[..., Any]) -> Callable[..., Any]:
     """Run a test with `open_engine` (working folder -> engine) of each engine."""
     lacking = why_no_spark()
-    opened = []
-    for name, function in ENGINES.items():
-        marks = []
-        if name == "spark" and lacking:
-            marks.append(pytest.mark.skip(reason=lacking))
-        if gap := GAPS.get(f"{name}:{test.__name__}"):
-            marks.append(pytest.mark.xfail(reason=gap, strict=True))
-        opened.append(pytest.param(function, id=name, marks=marks))
+    absent = [pytest.mark.skip(reason=lacking)] if lacking else []
+    opened = [
+        pytest.param(function, id=name, marks=absent if name == "spark" else [])
+        for name, function in ENGINES.items()
+    ]
     decorated: Callable[..., Any] = pytest.mark.parametrize("open_engine", opened)(test)
     return decorated

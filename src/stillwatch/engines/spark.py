@@ -193,7 +193,7 @@ class SparkEngine:
 
     def _run_fold(self, step: FoldStep[Any]) -> None:
         rows = self._selected(step.input, step.columns)
-        parts = self._session.sparkContext.defaultParallelism
+        parts = self._parts()
         if step.key is None:
             rows = rows.coalesce(parts)
         else:
@@ -210,6 +210,10 @@ class SparkEngine:
         state = merged(_batches_of(self._frames[states]), step.merge)
         self.put(step.output, step.finish(step.start() if state is None else state))
         self._forget(states)
+
+    def _parts(self) -> int:
+        """How many states a fold makes: one for each core of the cluster."""
+        return int(self._session.sparkContext.defaultParallelism)
 
     def _run_driver(self, step: DriverStep) -> None:
         self.put(step.output, step.function({name: self.table(name) for name in step.inputs}))

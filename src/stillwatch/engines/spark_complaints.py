@@ -52,5 +52,7 @@ def _telling_line(text: str) -> str:
         told = [line for line in traced.splitlines() if line.strip() and not line.startswith(" ")]
         if told:
             return told[0].strip()
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line.strip(": ") for line in text.splitlines() if line.strip()]
+    # What Py4J says before Java's own words tells nothing.
+    lines = [line for line in lines if not line.startswith("An error occurred while calling")]
     return lines[0] if lines else "Spark gave no reason"

@@ -11,10 +11,12 @@ What is settled here:
 |---|---|---|
 | 0.5 is a decimal that becomes a double in a division | stays decimal, and rounds | a double from the start |
 | TRIM takes every space of Unicode (category Zs) | takes U+0020 only | those characters are named |
-| FLOOR gives a double | gives a bigint | cast back |
+| FLOOR gives a double | gives a bigint, or an error where it is too large for one | cast back |
 | SUM of integers is a 128-bit integer, a double in Parquet | is a bigint | a double, unless it is cast to an integer |
 | ROW_NUMBER is a bigint | is an int | cast |
 | CAST of a double to an integer rounds | cuts off | only a FLOOR, or a SUM of integers, may be cast |
+| CONCAT takes numbers | takes them, but not where they are NULL | cast to text |
+| the text of a double is its shortest one | has another form | not seen here: steps make text of integers only |
 | division by zero is infinite or NULL | an error | the error stays: it is no silent difference |
 | tables have no order | ORDER BY costs a shuffle | the outermost is left out where there is no LIMIT |
 """
@@ -106,6 +108,9 @@ def _translated(node: exp.Expr) -> exp.Expr:
         return _double(node)
     if isinstance(node, exp.Window) and isinstance(node.this, exp.RowNumber):
         return exp.cast(node.copy(), "bigint", copy=False)
+    if isinstance(node, exp.Concat):
+        texts = [exp.cast(part.copy(), "text", copy=False) for part in node.expressions]
+        return exp.Concat(expressions=texts, safe=node.args.get("safe"), coalesce=node.args.get("coalesce"))
     if isinstance(node, exp.Trim) and node.args.get("expression") is None:
         return exp.Trim(this=node.this.copy(), expression=exp.Literal.string(SPACES), position="BOTH")
     return node

@@ -1,5 +1,6 @@
 """A session of Spark: the one that spark-submit made, or one of our own, quiet."""
 
+import logging
 import os
 import shutil
 import sys
@@ -90,6 +91,8 @@ def _start(master: str | None, conf: Mapping[str, str], log: Path | None) -> Spa
     except (PySparkException, OSError) as error:
         raise EngineFailedError(f"Spark does not start{_reason(log)}") from error
     context.setLogLevel("ERROR")
+    # What fails is raised; PySpark would print it as well.
+    logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     return context
 
 
