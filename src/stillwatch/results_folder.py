@@ -29,12 +29,13 @@ _TABLES = [f"{schema.name}.parquet" for schema in (*RESULTS, *KNOWN_TABLES, HIST
 _FILES = [SUMMARY, "report.html", "samples.parquet", QUARANTINE_FILE, *_TABLES]
 
 
-def clear_results(out: Path, working: str) -> None:
+def clear_results(out: Path, working: str, *, keep: bool = False) -> None:
     """Remove earlier results, so that a killed run cannot leave a mixture of two, and make the working folder.
 
     Args:
         out: the results folder.
         working: name of the working folder in it.
+        keep: whether the working folder and the quarantine file stay, because a run goes on with them.
 
     Raises:
         UsageError: the folder holds a dataset, or something else stands where the working folder belongs.
@@ -46,7 +47,10 @@ def clear_results(out: Path, working: str) -> None:
     folder = out / working
     require_own(folder)
     for name in _FILES:
-        (out / name).unlink(missing_ok=True)
+        if not (keep and name == QUARANTINE_FILE):
+            (out / name).unlink(missing_ok=True)
+    if keep:
+        return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     (folder / _MARK).touch()

@@ -39,6 +39,7 @@ from stillwatch.campaigns.steps import (
     usage_steps,
 )
 from stillwatch.engines.engine import Engine
+from stillwatch.engines.journal import Journal
 from stillwatch.engines.opening import DUCKDB, open_engine
 from stillwatch.engines.run import Report, Run
 from stillwatch.evidence.report import write_report
@@ -47,7 +48,8 @@ from stillwatch.exchange.output import written
 from stillwatch.inputs import Input, prepare_input
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.steps import fit_models, link_steps
-from stillwatch.results_folder import clear_results, group_tables, quality_table, text_tables, write_results
+from stillwatch.results_folder import group_tables, quality_table, text_tables, write_results
+from stillwatch.resuming import begin, identity, is_worth_keeping, load_input, save_input
 from stillwatch.settings import ScanSettings
 from stillwatch.signals.classifiers import load_classifiers
 from stillwatch.signals.signatures import FIELDS
@@ -55,7 +57,6 @@ from stillwatch.signals.stage import attach_signatures, families_name, family_st
 from stillwatch.signals.steps import signal_steps
 from stillwatch.trouble import computed
 
-STEPS_EXPECTED = 50
 STEPS = "steps"
 """Working folder in the results folder."""
 
@@ -69,12 +70,14 @@ class ScanRequest:
         join: access logs to join to the logs.
         keep_steps: keep every step's table in out/steps.
         command: what the user typed, for the summary.
+        resume: go on where an interrupted scan of the same into the same folder stopped.
     """
 
     inputs: tuple[str, ...]
     join: tuple[str, ...] = ()
     keep_steps: bool = False
     command: str = ""
+    resume: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,30 +102,46 @@ def scan(
     out: Path,
     settings: ScanSettings,
     report: Report = lambda words, done, total: None,
+    tell: Callable[[str], None] = lambda words: None,
 ) -> ScanOutcome:
     """Find campaigns.
+
+    A scan that is interrupted, or fails, leaves the tables of its finished steps in out/steps for `resume`;
+    not so with `hash_only`, where nothing that was made of texts may stay.
 
     Args:
         request: what to scan.
         out: folder for the results; an earlier scan's results in it are replaced.
         settings: see `ScanSettings`.
         report: told of progress.
+        tell: told of what a resumed scan goes on with.
 
     Raises:
         StillwatchError: input that cannot be read, output that cannot be written.
     """
     if request.keep_steps and settings.hash_only:
         raise UsageError("the tables of the steps hold texts", "leave out --keep-steps or --hash-only")
+    if request.resume and settings.hash_only:
+        raise UsageError("a scan with --hash-only leaves nothing to go on with", "leave out --resume")
     memory = remember(settings.known, settings.verdicts, out)
+    wanted = identity(request.inputs, request.join, settings, out)
     with written(out):
         out.mkdir(parents=True, exist_ok=True)
-        clear_results(out, STEPS)
+        journal = begin(out, STEPS, wanted, tell if request.resume else None)
     try:
         with computed(out):
-            return _scan(request, out, settings, memory, report)
-    finally:
-        if not request.keep_steps:
+            outcome = _scan(request, out, settings, (memory, journal), report)
+    except BaseException as error:
+        if settings.hash_only or not is_worth_keeping(out / STEPS):
             shutil.rmtree(out / STEPS, ignore_errors=True)
+        else:
+            error.add_note(
+                f"What was finished is kept in {out / STEPS}: the same command with --resume goes on behind it."
+            )
+        raise
+    if not request.keep_steps:
+        shutil.rmtree(out / STEPS, ignore_errors=True)
+    return outcome
 
 
 @dataclass(frozen=True)
@@ -136,15 +155,18 @@ class _Found:
 
 
 def _scan(
-    request: ScanRequest, out: Path, settings: ScanSettings, memory: Memory, report: Report
+    request: ScanRequest,
+    out: Path,
+    settings: ScanSettings,
+    earlier: tuple[Memory, Journal],
+    report: Report,
 ) -> ScanOutcome:
+    memory, journal = earlier
     started = time.perf_counter()
-    # No step reads identifiers of exchanges, but an engine elsewhere would be sent the files whole.
-    hide = settings.engine == DUCKDB
-    found = prepare_input(request.inputs, out, settings, report, join=request.join, hide_identifiers=hide)
+    found = _input(request, out, settings, report)
     engine = open_engine(out / STEPS, settings.engine_choice())
     try:
-        run = Run(engine, report, STEPS_EXPECTED)
+        run = Run(engine, report, 0, None if settings.hash_only else journal)
         run.done("input", started, found.rows)
         stages = _stages(run, found, settings, memory)
         tables = _results(run, found, stages, settings) | _left(run, stages, memory)
@@ -159,6 +181,19 @@ def _scan(
         engine.close()
     page = write_report(out)
     return ScanOutcome(out, page, summary, tables["campaigns"].column("rung").to_pylist())
+
+
+def _input(request: ScanRequest, out: Path, settings: ScanSettings, report: Report) -> Input:
+    """The input as an interrupted scan found it, or checked now."""
+    found = load_input(out / STEPS) if request.resume else None
+    if found is None:
+        # No step reads identifiers of exchanges, but an engine elsewhere would be sent the files whole.
+        hide = settings.engine == DUCKDB
+        shutil.rmtree(out / STEPS / "input", ignore_errors=True)
+        found = prepare_input(request.inputs, out, settings, report, join=request.join, hide_identifiers=hide)
+        if not settings.hash_only:
+            save_input(out / STEPS, found)
+    return found
 
 
 def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _Found:

@@ -47,6 +47,7 @@ class ScanSettings(BaseSettings):
     max_text_bytes: int = Field(1 << 20, ge=1_000, description="longer texts are cut there and counted")
     trusted_hops: int = Field(0, ge=0, le=20, description="proxies of your own in front of the gateway")
     account_field: str | None = Field(None, description="dotted path of a log's account id")
+    check_disk: bool = Field(True, description="see that the disk has room for the working tables first")
     known: Path | None = Field(None, description="results folder of an earlier run, whose names are kept")
     verdicts: Path | None = Field(None, description="table of analysts' verdicts on the known results")
 

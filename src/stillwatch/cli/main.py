@@ -13,7 +13,7 @@ import typer
 
 from stillwatch import __version__
 from stillwatch.cli import lab, replay, run
-from stillwatch.cli.console import messages, plain
+from stillwatch.cli.console import messages, plain, print_notes
 from stillwatch.exchange.errors import StillwatchError
 
 app = typer.Typer(
@@ -56,9 +56,10 @@ def main() -> None:
         app()
     except StillwatchError as error:
         messages.print(f"[bold red]Error:[/] {plain(error)}")
+        print_notes(error)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        messages.print("Interrupted. What was complete is kept; the same command starts again.")
+    except KeyboardInterrupt:  # where no progress was shown, which says how to go on
+        messages.print("Interrupted.")
         sys.exit(130)
     except BrokenPipeError:  # the reader of our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -71,4 +72,5 @@ def main() -> None:
             "  What to do: run again with STILLWATCH_DEBUG=1 and report the trace (look through it first: it may "
             "hold values of your log)"
         )
+        print_notes(error)
         sys.exit(70)

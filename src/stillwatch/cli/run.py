@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stillwatch.cli.console import output, plain, print_json, progress
+from stillwatch.cli.console import messages, output, plain, print_json, progress
 from stillwatch.cli.labels import Known, Verdicts, print_verdicts
 
 Inputs = Annotated[
@@ -66,6 +66,7 @@ def demo(
     from stillwatch.cli.printing import print_outcome, print_score
     from stillwatch.lab.score import score
     from stillwatch.lab.simulate import simulate
+    from stillwatch.progress import SCAN_SHARES
     from stillwatch.scan import ScanRequest
     from stillwatch.scan import scan as run_scan
     from stillwatch.settings import load_settings
@@ -75,7 +76,7 @@ def demo(
         simulate("first", seed=seed, out=out / "world", null=null)
     # The world's identifiers are hashes already; a key file of its own keeps the user's out of it.
     settings = load_settings(None, {"key_file": out / "identifier.key", "show_text": True})
-    with progress("Scanning") as report:
+    with progress("Scanning", SCAN_SHARES) as report:
         request = ScanRequest((str(out / "world" / "dataset"),), command=typed())
         outcome = run_scan(request, out / "results", settings, report)
     print_outcome(outcome)
@@ -95,6 +96,9 @@ def scan(
     ] = None,
     keep_steps: Annotated[
         bool, typer.Option("--keep-steps", help="Keep every step's table in OUT/steps.")
+    ] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the same scan into OUT was interrupted.")
     ] = False,
     fail_on: FailOnOption = FailOn.never,
     key_file: KeyFile = None,
@@ -116,6 +120,7 @@ def scan(
     docs/sources.md.
     """
     from stillwatch.cli.printing import print_outcome
+    from stillwatch.progress import SCAN_SHARES
     from stillwatch.scan import ScanRequest
     from stillwatch.scan import scan as run_scan
     from stillwatch.settings import load_settings
@@ -135,9 +140,9 @@ def scan(
         "verdicts": verdicts,
     }
     chosen = load_settings(settings, given)
-    with progress("Scanning") as report:
-        request = ScanRequest(tuple(inputs), tuple(join or ()), keep_steps, typed())
-        outcome = run_scan(request, out, chosen, report)
+    with progress("Scanning", SCAN_SHARES) as report:
+        request = ScanRequest(tuple(inputs), tuple(join or ()), keep_steps, typed(), resume)
+        outcome = run_scan(request, out, chosen, report, lambda words: messages.print(plain(words)))
     print_verdicts(outcome.summary)
     if as_json:
         print_json(outcome.summary)
@@ -204,8 +209,13 @@ def validate(
 
     chosen = load_settings(settings, {"assume_timezone": assume_timezone})
     with progress("Validating") as report:
-        report(str(path), 0, 0)
-        quality = check(open_dataset(path), validation_rules(chosen), quarantine)
+        quality = check(
+            open_dataset(path),
+            validation_rules(chosen),
+            quarantine,
+            chosen.threads,
+            lambda done, total: report(str(path), done, total),
+        )
     if as_json:
         print_json(quality.to_json())
     else:

@@ -81,6 +81,12 @@ class IdentifierHasher:
     def __reduce__(self) -> str:
         raise TypeError("a hasher holds a secret key and is not pickled")
 
+    def key_id(self) -> str:
+        """A name of the key that tells nothing of it: 16 hex digits, the same for the same key."""
+        mac = self._mac.copy()
+        mac.update(b"\0stillwatch key id")  # no identifier holds a NUL, so no stored hash is the name
+        return mac.hexdigest()[:16]
+
     def hash_one(self, value: str) -> str:
         """`hk_` and 32 hex digits; a value that is such a hash already is left alone."""
         if _HASHED.fullmatch(value):
