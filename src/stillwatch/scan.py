@@ -213,7 +213,7 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
     minimum = CandidateSettings(minimum_entities=settings.minimum_accounts)
     tables = {name: engine.table(name) for name in CANDIDATE_TABLES}
     usage, candidates = find_candidates(tables, minimum)
-    wanted = candidate_tables(usage, candidates, settings.tested_exchanges)
+    wanted = candidate_tables(usage, candidates, settings.tested_exchanges, settings.tested_in_all)
     run.steps(put_step(name, table) for name, table in wanted.items())
     run.steps(sample_steps())
     start = time.perf_counter()

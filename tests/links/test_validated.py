@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.stats import binom, combine_pvalues, poisson
 
@@ -27,6 +27,7 @@ def test_the_bound_is_above_the_exact_tail(p: list[float], k: int) -> None:
 
 @given(st.integers(2, 60), st.floats(1e-8, 50))
 def test_the_bound_is_scipys_poisson_tail_above_the_mean(k: int, mean: float) -> None:
+    assume(abs(k - mean - 1) > 1e-9)  # there rounding decides which of the two it is
     expected = poisson.logsf(k - 1, mean) if k >= mean + 1 else 0.0
     if expected > -600:
         assert poisson_bound(k, math.log(mean)) == pytest.approx(expected, rel=1e-7, abs=1e-9)

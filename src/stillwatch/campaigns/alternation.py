@@ -147,10 +147,11 @@ def _set_test(account: Ints, ts: Ints, longest: float, rng: np.random.Generator)
     share = totals[0] / totals[1]
     values = np.empty(SHIFTS + 1)
     values[0] = share
-    for turn in range(1, SHIFTS + 1):
-        shifted = ts + rng.uniform(-longest, longest, n)[account]
-        once, cases = _cases(account[np.argsort(shifted, kind="stable")], n).sum(axis=0)
-        values[turn] = once / max(cases, 1)
+    shifts = rng.uniform(-longest, longest, (SHIFTS, n))
+    order = np.argsort(account, kind="stable")
+    starts = np.searchsorted(account[order], np.arange(n + 1)).astype(np.int64)
+    once, cases = _shifted_cases(ts.astype(np.float64), order, starts, shifts).T
+    values[1:] = once / np.maximum(cases, 1)
     expected = float(values[1:].mean())
     own = np.divide(observed[:, 0], observed[:, 1], out=np.full(n, np.nan), where=observed[:, 1] > 0)
     log_e = _permutation_log_e(values)
@@ -180,30 +181,78 @@ def _cases(turns: Ints, n: int) -> Floats:
         turns: accounts in the order of their turns, 0..n-1.
         n: accounts.
     """
-    size = len(turns)
-    last = np.full(n, -1)
-    for place in range(size):
+    last = np.full(n, -1, np.int32)
+    for place in range(len(turns)):
         last[turns[place]] = place
-    seen = np.zeros(n, np.bool_)
-    between = np.full(
-        (n, n), -1
-    )  # turns of the second since the last of the first; -1 if it was not alive then
     result = np.zeros((n, 2))
+    _count(turns, last, result)
+    return result
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _count(turns: Ints, last: NDArray[np.int32], result: Floats) -> None:
+    """Add the cases of each account to `result`, shape (n, 2); `last` is the last place of each account."""
+    n = len(result)
+    so_far = np.zeros(n, np.int32)
+    # Turns of every account at the last turn of each: what was 0 then was not alive.
+    before = np.zeros((n, n), np.int32)
     previous = -1
-    for place in range(size):
+    for place in range(len(turns)):
         mine = turns[place]
         if mine == previous:
             continue
         previous = mine
+        row = before[mine]
+        # Its own turn, which the loop counts as well for the sake of a loop without branches.
+        once = cases = np.int32(-1) if row[mine] > 0 else np.int32(0)
+        at = np.int32(place)
         for other in range(n):
-            if other == mine or not seen[other]:
-                continue
-            if seen[mine] and between[mine, other] >= 0 and last[other] >= place:
-                result[mine, 1] += 1
-                if between[mine, other] == 1:
-                    result[mine, 0] += 1
-            between[mine, other] = 0
-            if between[other, mine] >= 0:
-                between[other, mine] += 1
-        seen[mine] = True
+            alive = np.int32(row[other] > 0) & np.int32(last[other] >= at)
+            cases += alive
+            once += alive & np.int32(so_far[other] - row[other] == 1)
+            row[other] = so_far[other]
+        result[mine, 0] += once
+        result[mine, 1] += cases
+        so_far[mine] += np.int32(1)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _shifted_cases(ts: Floats, order: Ints, starts: Ints, shifts: Floats) -> Floats:
+    """Cases of exactly one turn, and all cases, after each shift of the accounts' traces, shape (n_shifts, 2).
+
+    Args:
+        ts: moments, not decreasing, shape (n_turns,).
+        order: turns account by account, each account's in order of time, shape (n_turns,).
+        starts: where each account begins in `order`, shape (n_accounts + 1,).
+        shifts: added to the moments of each account, shape (n_shifts, n_accounts).
+    """
+    size, n = len(ts), len(starts) - 1
+    result = np.zeros((len(shifts), 2))
+    turns, last = np.empty(size, np.int64), np.empty(n, np.int32)
+    head, due = np.empty(n, np.int64), np.empty(n)
+    of_accounts = np.empty((n, 2))
+    for number in range(len(shifts)):
+        for account in range(n):
+            head[account] = starts[account]
+            empty = starts[account] == starts[account + 1]
+            due[account] = np.inf if empty else ts[order[starts[account]]] + shifts[number, account]
+        for place in range(size):
+            first = 0
+            for account in range(1, n):
+                # Turns of one moment in the order in which they were given.
+                if due[account] < due[first] or (
+                    due[account] == due[first]
+                    and due[account] < np.inf
+                    and order[head[account]] < order[head[first]]
+                ):
+                    first = account
+            turns[place] = first
+            last[first] = place
+            head[first] += 1
+            done = head[first] == starts[first + 1]
+            due[first] = np.inf if done else ts[order[head[first]]] + shifts[number, first]
+        of_accounts[:] = 0.0
+        _count(turns, last, of_accounts)
+        result[number, 0] = of_accounts[:, 0].sum()
+        result[number, 1] = of_accounts[:, 1].sum()
     return result

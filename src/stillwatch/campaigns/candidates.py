@@ -4,16 +4,16 @@ Discovery looks at who uses which template and who shares which attribute, never
 groups found through templates) at the shared attributes: those are left for the tests.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 from scipy.stats import hypergeom
 
-from stillwatch.campaigns.repetition import Usage, log_e_repetitive, row_sums
+from stillwatch.campaigns.overlap import overlaps
+from stillwatch.campaigns.repetition import Usage, log_e_of_use
 from stillwatch.campaigns.split import split_by_mix
 
 
@@ -35,6 +35,8 @@ class CandidateSettings:
             entities do.
         dealt_once: cores are only looked for where less of the discovery half's work is repeated.
         foreign: least part of a bundle's exchanges that a core must leave out to be worth a test of its own.
+        most_templates: an entity with more templates than this is no witness of which of them belong together: it
+            would make the square of their number of pairs, and who uses everything says little of any two.
     """
 
     minimum_entities: int = 5
@@ -47,6 +49,7 @@ class CandidateSettings:
     core: float = 4.0
     dealt_once: float = 0.1
     foreign: float = 0.05
+    most_templates: int = 1_000
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,16 @@ def candidates(
         settings: limits.
         kin: bundles of template indices whose wordings are alike.
     """
-    both = usage.both
-    found: dict[tuple[tuple[int, ...], bytes], Candidate] = {}
+    found: dict[tuple[tuple[int, ...], bytes], tuple[float, Candidate]] = {}
 
     def add(candidate: Candidate | None) -> None:
-        if candidate is not None:
-            found.setdefault((candidate.templates, candidate.entities.tobytes()), candidate)
+        if candidate is None:
+            return
+        key = (candidate.templates, candidate.entities.tobytes())
+        if key not in found:
+            found[key] = (usage.volume(candidate.entities, candidate.templates), candidate)
 
-    bundles = {*_bundles(both, usage.repeated < settings.fresh, settings), *kin}
+    bundles = {*_bundles(usage, settings), *kin}
     for templates in sorted(bundles):
         bundle = _candidate(usage, templates, None, settings)
         if bundle is None:
@@ -89,21 +94,19 @@ def candidates(
             add(part)
             if _repeated_share(usage, part) < settings.dealt_once:
                 add(_core(usage, part, settings))
-    for community in communities:
-        shared = _shared_by(both, community, settings)
-        add(_candidate(usage, shared, community, settings) if shared else None)
-    ranked = sorted(
-        found.values(), key=lambda c: (-usage.volume(c.entities, c.templates), c.templates, c.discovered_by)
-    )
-    return ranked[: settings.maximum]
+    for community, shared in _shared(usage, communities, settings):
+        add(_candidate(usage, shared, community, settings))
+    ranked = sorted(found.values(), key=lambda one: (-one[0], one[1].templates, one[1].discovered_by))
+    return [candidate for _, candidate in ranked[: settings.maximum]]
 
 
 def _parts(
     usage: Usage, candidate: Candidate, settings: CandidateSettings, depth: int = 2
 ) -> list[Candidate]:
     """Parts of a bundle whose accounts differ in their mix of templates, and parts of those."""
-    columns = list(candidate.templates)
-    counts = usage.discovery[candidate.entities][:, columns].toarray()
+    uses, row = usage.by_template.of_templates(candidate.templates).within(candidate.entities)
+    counts = np.zeros((len(candidate.entities), len(candidate.templates)))
+    counts[row, uses.template] = uses.found
     halves = split_by_mix(counts, settings.minimum_entities)
     if halves is None:
         return []
@@ -125,7 +128,8 @@ def _core(usage: Usage, candidate: Candidate, settings: CandidateSettings) -> Ca
     A few accounts that use a pool's templates for work of their own can hide a small pool. Only volumes are looked
     at, which no test of the group uses.
     """
-    use = row_sums(usage.both[candidate.entities][:, list(candidate.templates)])
+    uses, row = usage.by_template.of_templates(candidate.templates).within(candidate.entities)
+    use = np.asarray(np.bincount(row, uses.both, len(candidate.entities)), dtype=np.float64)
     share = use / np.maximum(usage.totals[candidate.entities].sum(axis=1), 1.0)
     middle, devotion = _typical(use, use), _typical(share, use)
     like = (use * settings.core >= middle) & (use <= middle * settings.core) & (2 * share >= devotion)
@@ -136,9 +140,9 @@ def _core(usage: Usage, candidate: Candidate, settings: CandidateSettings) -> Ca
 
 
 def _repeated_share(usage: Usage, candidate: Candidate) -> float:
-    columns = list(candidate.templates)
-    volume = np.asarray(usage.discovery[candidate.entities][:, columns].sum(axis=0), dtype=np.float64).ravel()
-    return float(volume @ usage.repeated[columns] / max(volume.sum(), 1.0))
+    uses, _ = usage.by_template.of_templates(candidate.templates).within(candidate.entities)
+    volume = np.asarray(np.bincount(uses.template, uses.found, len(candidate.templates)), dtype=np.float64)
+    return float(volume @ usage.repeated[list(candidate.templates)] / max(volume.sum(), 1.0))
 
 
 def _typical(values: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
@@ -151,55 +155,81 @@ def _typical(values: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
 def _candidate(
     usage: Usage, templates: tuple[int, ...], within: NDArray[np.int64] | None, settings: CandidateSettings
 ) -> Candidate | None:
-    columns = list(templates)
-    used, held_out = csr_array(usage.discovery[:, columns]), csr_array(usage.held_out[:, columns])
-    volume = np.asarray((used + held_out).sum(axis=1)).ravel()
-    entities = np.flatnonzero(volume >= settings.minimum_exchanges)
+    uses = usage.by_template.of_templates(templates).by_entity()
+    entities = uses.entity[uses.both >= settings.minimum_exchanges]
     if within is not None:
         entities = np.intersect1d(entities, within)
     if len(entities) < settings.minimum_entities:
         return None
-    log_e = log_e_repetitive(used, held_out, usage.totals)
+    log_e = log_e_of_use(uses, usage.exposures)
     if log_e < max(settings.log_e_repetitive, settings.own_use * len(entities)):
         return None
     return Candidate(templates, entities, "templates" if within is None else "links", log_e)
 
 
-def _bundles(both: csr_array, fresh: NDArray[np.bool_], settings: CandidateSettings) -> list[tuple[int, ...]]:
+def _bundles(usage: Usage, settings: CandidateSettings) -> list[tuple[int, ...]]:
     """Single templates, and templates that much the same entities use."""
-    users = csr_array((both >= 1).astype(np.float64))
-    n_users = np.asarray(users.sum(axis=0), dtype=np.float64).ravel()
+    n_users = np.diff(usage.by_template.starts).astype(np.float64)
     popular = np.flatnonzero(n_users >= settings.minimum_entities)
     bundles: set[tuple[int, ...]] = {(int(template),) for template in popular}
-    for among in (popular, popular[fresh[popular]]):
+    if len(popular) == 0:
+        return []
+    fresh = usage.repeated[popular] < settings.fresh
+    found = overlaps(_users(usage, popular), settings.most_templates)
+    for inside in (np.ones(len(popular), dtype=bool), fresh):
         for similarity in settings.similarities:
-            bundles.update(_alike(users, n_users, among, similarity))
+            bundles.update(
+                tuple(popular[part].tolist()) for part in found.components(similarity, inside) if len(part)
+            )
     return sorted(bundles)
 
 
-def _alike(
-    users: csr_array, n_users: NDArray[np.float64], among: NDArray[np.int64], similarity: float
-) -> set[tuple[int, ...]]:
-    """Connected components of templates whose user sets are alike."""
-    if len(among) == 0:
-        return set()
-    overlap = csr_array(users[:, among].T @ users[:, among]).tocoo()
-    row, column = overlap.coords
-    cosine = overlap.data / np.sqrt(n_users[among[row]] * n_users[among[column]])
-    near = cosine >= similarity
-    graph = csr_array((np.ones(int(near.sum())), (row[near], column[near])), shape=(len(among), len(among)))
-    _, label = connected_components(graph, directed=False)
-    order = np.argsort(label, kind="stable")
-    parts = np.split(among[order], np.flatnonzero(np.diff(label[order])) + 1)
-    return {tuple(int(template) for template in np.sort(part)) for part in parts}
+def _users(usage: Usage, templates: NDArray[np.int64]) -> csr_array:
+    """Who used which of these templates, shape (n_entities, len(templates)), ones."""
+    uses = usage.by_template.of_templates(templates.tolist())
+    shape = (len(usage.entities), len(templates))
+    return csr_array((np.ones(len(uses.entity)), (uses.entity, uses.template)), shape=shape)
 
 
-def _shared_by(both: csr_array, community: NDArray[np.int64], settings: CandidateSettings) -> tuple[int, ...]:
-    """Templates that the community uses far more widely than its size explains (hypergeometric, Bonferroni)."""
-    n_entities, n_templates = both.shape
-    users = csr_array((both >= settings.minimum_exchanges).astype(np.float64))
-    everywhere = np.asarray(users.sum(axis=0)).ravel()
-    inside = np.asarray(users[community].sum(axis=0)).ravel()
-    enough = np.flatnonzero(inside >= settings.minimum_entities)
-    log_p = hypergeom.logsf(inside[enough] - 1, n_entities, everywhere[enough], len(community))
-    return tuple(int(template) for template in enough[log_p < np.log(1e-6 / max(n_templates, 1))])
+def _shared(
+    usage: Usage, communities: Iterable[NDArray[np.int64]], settings: CandidateSettings
+) -> Iterator[tuple[NDArray[np.int64], tuple[int, ...]]]:
+    """Communities, each with the templates that it uses far more widely than its size explains (hypergeometric,
+    Bonferroni), where there are any."""
+    users, everywhere = None, np.zeros(0, np.int64)
+    n_entities, n_templates = usage.both.shape
+    threshold = np.log(1e-6 / max(n_templates, 1))
+    for community in communities:
+        if len(community) < settings.minimum_entities:
+            continue
+        if users is None:
+            users = csr_array(usage.both >= settings.minimum_exchanges)
+            users.eliminate_zeros()
+            everywhere = np.bincount(users.indices, minlength=n_templates).astype(np.int64)
+        inside = np.bincount(users[community].indices, minlength=n_templates).astype(np.int64)
+        # At or below its expectation a count has no small p-value.
+        more = inside * n_entities > everywhere * len(community)
+        enough = np.flatnonzero((inside >= settings.minimum_entities) & more)
+        few = _rare(inside[enough], everywhere[enough], len(community), n_entities, threshold)
+        shared = tuple(int(template) for template in enough[few])
+        if shared:
+            yield community, shared
+
+
+def _rare(
+    inside: NDArray[np.int64], everywhere: NDArray[np.int64], drawn: int, n: int, threshold: float
+) -> NDArray[np.bool_]:
+    """Where the natural logarithm of P(as many inside or more) is below a threshold (hypergeometric law).
+
+    The exact tail, whose cost grows with the community, is only summed where bounds do not decide: the probability of
+    exactly so many from below, Hoeffding's bound from above (JASA 58, 13, 1963; it holds without replacement).
+    """
+    share, expected = inside / drawn, everywhere / n
+    rest = np.maximum(1.0 - share, 1e-300)
+    apart = share * np.log(share / expected)
+    apart += (1.0 - share) * np.log(rest / np.maximum(1.0 - expected, 1e-300))
+    rare = np.asarray(-drawn * apart < threshold)
+    least = hypergeom.logpmf(inside, n, everywhere, drawn)
+    open_ = np.flatnonzero(~rare & (least < threshold))
+    rare[open_] = hypergeom.logsf(inside[open_] - 1, n, everywhere[open_], drawn) < threshold
+    return rare

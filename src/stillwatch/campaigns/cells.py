@@ -11,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from stillwatch.campaigns.repetition import coded, places_in
 from stillwatch.engines.step import SqlStep, Step
 
 IntArray = NDArray[np.int64]
@@ -136,21 +136,25 @@ def settings_step() -> Step:
 
 def read_cells(table: pa.Table) -> Cells:
     """Read a table that `cells_step` made."""
-    accounts, account = _coded(table.column("account_id"))
-    entity_names = _strings(table.column("entity"))
-    entities = np.empty(len(accounts), dtype=entity_names.dtype)
-    entities[account] = entity_names
-    prompt, system = (_strings(table.column(f"{field}_template")) for field in ("prompt", "system"))
-    templates = np.unique(np.concatenate([np.array([""]), prompt, system]))
-    settings, setting = _coded(table.column("settings"))
+    accounts, account = coded(table.column("account_id"))
+    entities, entity = coded(table.column("entity"))
+    of_account = np.zeros(len(accounts), dtype=np.int64)
+    of_account[account] = entity
+    fields = [table.column(f"{field}_template") for field in ("prompt", "system")]
+    empty = pa.chunked_array([pa.array([""], pa.string())])
+    templates, template = coded(
+        pa.chunked_array([*empty.chunks, *fields[0].chunks, *fields[1].chunks], pa.string())
+    )
+    prompt, system = template[1 : len(table) + 1], template[len(table) + 1 :]
+    settings, setting = coded(table.column("settings"))
     return Cells(
-        accounts,
-        entities,
-        templates,
-        settings,
+        _names(accounts),
+        _names(entities.take(pa.array(of_account))),
+        _names(templates),
+        _names(settings),
         account,
-        np.searchsorted(templates, prompt).astype(np.int64),
-        np.searchsorted(templates, system).astype(np.int64),
+        prompt,
+        system,
         setting,
         *_counts(table),
     )
@@ -158,11 +162,9 @@ def read_cells(table: pa.Table) -> Cells:
 
 def read_settings(table: pa.Table, cells: Cells) -> UsualSettings:
     """Read the table `account_settings` in the numbers of `cells`."""
-    accounts, account = _coded(table.column("account_id"))
-    known = {name: index for index, name in enumerate(cells.settings.tolist())}
-    theirs = table.column("settings").to_pylist()
-    coded = np.array([known.get(name, -1) for name in theirs], dtype=np.int64)
-    return UsualSettings(accounts, account, coded, *_counts(table))
+    accounts, account = coded(table.column("account_id"))
+    setting = places_in(pa.array(cells.settings.tolist(), pa.string()), table.column("settings"))
+    return UsualSettings(_names(accounts), account, setting, *_counts(table))
 
 
 def _counts(table: pa.Table) -> tuple[FloatArray, IntArray, IntArray]:
@@ -171,13 +173,5 @@ def _counts(table: pa.Table) -> tuple[FloatArray, IntArray, IntArray]:
     return n, first, last
 
 
-def _strings(column: pa.ChunkedArray) -> NDArray[np.str_]:
-    return np.asarray(column.to_pylist(), dtype=np.str_)
-
-
-def _coded(column: pa.ChunkedArray) -> tuple[NDArray[np.str_], IntArray]:
-    """Distinct strings in order, and the number of each row's."""
-    names = pc.unique(column)
-    names = names.take(pc.sort_indices(names))
-    numbers = pc.index_in(column, value_set=names).to_numpy().astype(np.int64)
-    return np.asarray(names.to_pylist(), dtype=np.str_), numbers
+def _names(names: pa.Array) -> NDArray[np.str_]:
+    return np.asarray(names.to_pylist(), dtype=np.str_)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, hstack
+from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from stillwatch.campaigns.evalues import log_e_from_log_p
@@ -93,18 +93,25 @@ def connected_share(entities: NDArray[np.str_], models: AttributeModels) -> floa
         Share of the group's entities in the largest connected component, over all kinds in `CONNECTED_BY`.
     """
     numbers = models.attributes.numbers
-    known = [numbers[name] for name in entities.tolist() if name in numbers]
-    blocks = []
+    known = np.array([numbers[name] for name in entities.tolist() if name in numbers], dtype=np.int64)
+    if not len(known):
+        return 0.0
+    members, values, first = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
     for kind in CONNECTED_BY:
         if kind in models.attributes.kinds:
             incidence = models.attributes.kinds[kind]
-            rare = np.flatnonzero(incidence.value_degrees <= RARE * incidence.n_entities)
-            blocks.append(csr_array(incidence.matrix[known][:, rare]))
-    if not blocks or not known:
-        return 0.0
-    held = csr_array(hstack(blocks))
-    _, component = connected_components(csr_array(held @ held.T), directed=False)
-    return float(np.bincount(component).max()) / len(entities)
+            held, member = incidence.values_of(known)
+            rare = incidence.value_degrees[held] <= RARE * incidence.n_entities
+            members.append(member[rare])
+            values.append(held[rare] + first)
+            first += incidence.n_values
+    # Through the values, not from account to account: a value that many hold makes as many ties as it has holders.
+    row = np.concatenate(members)
+    names, column = np.unique(np.concatenate(values), return_inverse=True)
+    n = len(known) + len(names)
+    graph = coo_array((np.ones(len(row)), (row, column.reshape(-1) + len(known))), shape=(n, n))
+    _, component = connected_components(graph, directed=False)
+    return float(np.bincount(component[: len(known)]).max()) / len(entities)
 
 
 def owner_share(
@@ -130,7 +137,7 @@ def owner_share(
             continue
         incidence = models.attributes.kinds[kind]
         for value in shared[kind].shared:
-            holders = incidence.transposed[[incidence.values.index(value.value)]].indices
+            holders = incidence.holders(value.number)
             largest = max(largest, float(weight[np.isin(numbers, holders)].sum()))
     return largest / max(float(weight.sum()), 1.0)
 

@@ -1,7 +1,7 @@
 """All tests of one candidate group, gathered."""
 
 from collections.abc import Collection, Mapping, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,7 +54,7 @@ class GroupTests:
 
     Attributes:
         candidate: the group.
-        sample: its exchanges (at most the stated cap, chosen by a hash).
+        sample: its exchanges (at most the stated cap, chosen by a hash), without their content.
         findings: one per family.
         rung_log_e: natural logarithm of each rung's own e-value.
         verdicts: per-account outcomes by family (exchangeability, template_mix, common_stream, partition); that of
@@ -166,7 +166,7 @@ def run_tests(
     tied = {kind: tied_entities(entities, models, kind) for kind in shared if ties[kind] > TIE_LOG_E}
     return GroupTests(
         candidate,
-        sample,
+        replace(sample, content=np.zeros((0, sample.content.shape[1]), np.float32)),
         tuple(finding for finding in findings if finding.family not in left_out),
         rungs(log_e, candidate.log_e_repetitive, left_out),
         verdicts,

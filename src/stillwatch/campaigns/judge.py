@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array
 
 from stillwatch.campaigns.births import Lives
 from stillwatch.campaigns.candidates import Candidate
@@ -17,7 +16,7 @@ from stillwatch.campaigns.ladder import standings
 from stillwatch.campaigns.output_maximisation import TemplateScores
 from stillwatch.campaigns.outputs_of_groups import with_outputs
 from stillwatch.campaigns.repetition import Usage
-from stillwatch.campaigns.sample import GroupSample, content_vectors
+from stillwatch.campaigns.sample import GroupSample, SampleRows, unit_vectors
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.training_shape import FORMS
 
@@ -69,20 +68,20 @@ def judge(
     Args:
         usage: who used which template.
         found: the candidates.
-        samples: the step table `candidate_sample`.
+        samples: the step table `candidate_sample`, in any order.
         beside: what is known of the traffic beside its exchanges.
         rates: error rates.
         progress: called with (done, total) after each candidate.
     """
-    ordered = samples.sort_by([("candidate", "ascending"), ("ts", "ascending"), ("draw", "ascending")])
-    number = ordered.column("candidate").to_numpy()
+    rows = SampleRows.from_table(samples, len(found), FORMS)
+    del samples
     background = Background(beside.models, rates.benign_form, beside.lives, rates.left_out, rates.thorough)
     tests: list[GroupTests] = []
     indices: list[int] = []
     for index, candidate in enumerate(found):
-        start, stop = np.searchsorted(number, [index, index + 1])
-        if stop > start:
-            tests.append(_test(usage, candidate, ordered.slice(start, stop - start), background))
+        own = rows.of(index)
+        if own.stop > own.start:
+            tests.append(_test(usage, candidate, rows, own, background))
             indices.append(index)
         progress(index + 1, len(found))
     if beside.outputs is not None:
@@ -94,38 +93,25 @@ def judge(
     ]
 
 
-def _test(usage: Usage, candidate: Candidate, rows: pa.Table, background: Background) -> GroupTests:
-    entities = usage.entities[candidate.entities]
-    forms = np.column_stack([rows.column(form).to_numpy().astype(np.float64) for form in FORMS])
-    _, model = np.unique(np.asarray(rows.column("model").to_pylist(), dtype=np.str_), return_inverse=True)
-    sample = _sample(rows, usage, candidate)
-    return run_tests(candidate, sample, entities, Asked(forms, model.astype(np.int64)), background)
-
-
-def _sample(rows: pa.Table, usage: Usage, candidate: Candidate) -> GroupSample:
-    entities, templates = usage.entities[candidate.entities], usage.templates[list(candidate.templates)]
-    return GroupSample(
-        n_entities=len(entities),
-        entity=_positions(rows.column("entity"), entities),
-        template=_positions(rows.column("template_id"), templates),
-        ts=rows.column("ts").cast(pa.int64()).to_numpy(),
-        content=content_vectors(rows.column("content")),
-        repeated=rows.column("repeated").to_numpy(zero_copy_only=False).astype(bool),
-        held_out=rows.column("held_out").to_numpy(zero_copy_only=False).astype(bool),
+def _test(
+    usage: Usage, candidate: Candidate, rows: SampleRows, own: slice, background: Background
+) -> GroupTests:
+    sample = GroupSample(
+        n_entities=len(candidate.entities),
+        entity=rows.entity[own].astype(np.int64),
+        template=rows.template[own].astype(np.int64),
+        ts=rows.ts[own],
+        content=unit_vectors(rows.content[own]),
+        repeated=rows.repeated[own],
+        held_out=rows.held_out[own],
         span=usage.span[candidate.entities],
     )
+    asked = Asked(rows.forms[own].astype(np.float64), rows.model[own].astype(np.int64))
+    return run_tests(candidate, sample, usage.entities[candidate.entities], asked, background)
 
 
-def _positions(column: pa.ChunkedArray, names: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Index of each value in `names`."""
-    order = np.argsort(names)
-    values = np.asarray(column.to_pylist(), dtype=names.dtype)
-    return np.asarray(order[np.searchsorted(names[order], values)], dtype=np.int64)
-
-
-def _volume(usage: Usage, candidate: Candidate) -> csr_array:
+def _volume(usage: Usage, candidate: Candidate) -> coo_array:
     """Exchanges of the candidate by (entity, template), in the shape of the whole usage."""
-    both = usage.both.tocoo()
-    row, column = both.coords
-    inside = np.isin(row, candidate.entities) & np.isin(column, list(candidate.templates))
-    return csr_array((both.data[inside], (row[inside], column[inside])), shape=both.shape)
+    uses, _ = usage.by_template.of_templates(candidate.templates).within(candidate.entities)
+    column = np.array(candidate.templates, dtype=np.int32)[uses.template]
+    return coo_array((uses.both, (uses.entity.astype(np.int32), column)), shape=usage.discovery.shape)

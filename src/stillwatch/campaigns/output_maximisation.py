@@ -26,9 +26,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from stillwatch.campaigns.finding import Finding
+from stillwatch.campaigns.overlap import overlaps
+from stillwatch.campaigns.repetition import coded
 from stillwatch.campaigns.tables import Rung
 from stillwatch.engines.step import SqlStep
 
@@ -39,6 +40,8 @@ LEAST_EXCHANGES = 50
 LEAST_ENTITIES = 5
 BINS_A_DOUBLING = 8
 SAME_HAND = 0.5
+MOST_TEMPLATES = 1_000
+"""An entity with more templates than this does not tell which of them come from one hand (see `overlaps`)."""
 _NOT_SEEN = 1e-3
 
 OUTPUTS_STEP = SqlStep(
@@ -47,20 +50,29 @@ OUTPUTS_STEP = SqlStep(
     f"""
 WITH used AS (
     SELECT prompt_template AS template_id, entity, n_messages, output_tokens FROM signals
-    WHERE prompt_template IS NOT NULL
+    WHERE prompt_template IS NOT NULL AND n_messages IS NOT NULL AND output_tokens IS NOT NULL
     UNION ALL
     SELECT system_template AS template_id, entity, n_messages, output_tokens FROM signals
-    WHERE system_template IS NOT NULL
+    WHERE system_template IS NOT NULL AND n_messages IS NOT NULL AND output_tokens IS NOT NULL
+), users AS (
+    SELECT template_id, entity, COUNT(*) AS n FROM used GROUP BY template_id, entity
+), kept AS (
+    SELECT template_id FROM users GROUP BY template_id
+    HAVING COUNT(*) >= {LEAST_ENTITIES} AND SUM(n) >= {LEAST_EXCHANGES}
 )
-SELECT template_id, entity, n_messages <= 2 AS single,
-    CAST(FLOOR({BINS_A_DOUBLING} * LN(1 + output_tokens) / LN(2)) AS BIGINT) AS length_bin, COUNT(*) AS n
-FROM used
-WHERE n_messages IS NOT NULL AND output_tokens IS NOT NULL
-GROUP BY 1, 2, 3, 4
+SELECT u.template_id AS template_id, CAST(NULL AS VARCHAR) AS entity, u.n_messages <= 2 AS single,
+    CAST(FLOOR({BINS_A_DOUBLING} * LN(1 + u.output_tokens) / LN(2)) AS BIGINT) AS length_bin, COUNT(*) AS n
+FROM used AS u JOIN kept AS k ON k.template_id = u.template_id
+GROUP BY 1, 3, 4
+UNION ALL
+SELECT u.template_id AS template_id, u.entity AS entity, CAST(NULL AS BOOLEAN) AS single,
+    CAST(NULL AS BIGINT) AS length_bin, u.n AS n
+FROM users AS u JOIN kept AS k ON k.template_id = u.template_id
 """,
 )
-"""Histogram of answers' lengths by template, entity and whether the exchange opens a conversation (one user turn,
-with or without a system prompt): counts, so that slices merge."""
+"""Of templates with enough users and exchanges: how many exchanges by answer's length and whether they open a
+conversation (one user turn, with or without a system prompt), in rows without an entity; and by entity, in rows
+without a length. Apart, because a row for each entity and length would be nearly one for each exchange."""
 
 
 @dataclass(frozen=True)
@@ -83,26 +95,32 @@ class TemplateScores:
     @classmethod
     def from_table(cls, outputs: pa.Table) -> "TemplateScores":
         """From the step table `template_outputs`; families with few users or exchanges are left out."""
-        names, template = _numbers(outputs.column("template_id"))
-        entities, entity = _numbers(outputs.column("entity"))
+        names, template = coded(outputs.column("template_id"))
+        has_entity, has_length = (
+            outputs.column(name).is_valid().to_numpy() for name in ("entity", "length_bin")
+        )
         weight = outputs.column("n").to_numpy().astype(np.float64)
-        exchanges = np.bincount(template, weights=weight, minlength=len(names))
-        shape = (len(entities), len(names))
-        used = csr_array((np.ones(len(template)), (entity, template)), shape=shape)
+        exchanges = np.bincount(template[has_length], weight[has_length], minlength=len(names))
+        entities, entity = coded(outputs.column("entity").filter(pa.array(has_entity)))
+        used = csr_array(
+            (np.ones(len(entity)), (entity, template[has_entity])), shape=(len(entities), len(names))
+        )
         used.data[:] = 1.0  # several cells of one pair have been added up
         users: Floats = np.asarray(used.sum(axis=0), dtype=np.float64).ravel()
         kept = np.flatnonzero((users >= LEAST_ENTITIES) & (exchanges >= LEAST_EXCHANGES))
-        single = outputs.column("single").to_numpy(zero_copy_only=False).astype(bool)
-        bins = outputs.column("length_bin").to_numpy()
-        order = np.argsort(template, kind="stable")
-        begin, end = np.searchsorted(template[order], [kept, kept + 1])
+        rows = np.flatnonzero(has_length)
+        rows = rows[np.argsort(template[rows], kind="stable")]
+        single = outputs.column("single").fill_null(False).to_numpy().astype(bool)
+        bins = outputs.column("length_bin").fill_null(0).to_numpy()
+        begin, end = np.searchsorted(template[rows], [kept, kept + 1])
         scores = [
-            _score(single[rows], bins[rows], weight[rows])
-            for rows in (order[first:last] for first, last in zip(begin, end, strict=True))
+            _score(single[own], bins[own], weight[own])
+            for own in (rows[first:last] for first, last in zip(begin, end, strict=True))
         ]
-        hand = _hands(csr_array(used[:, kept]), users[kept])
+        hand = overlaps(csr_array(used[:, kept]), MOST_TEMPLATES).labels(SAME_HAND)
+        found = np.asarray(names.take(pa.array(kept)).to_pylist(), dtype=np.str_)
         volume = np.asarray(exchanges[kept], dtype=np.float64)
-        return cls(names[kept], np.array(scores, dtype=np.float64), volume, hand)
+        return cls(found, np.array(scores, dtype=np.float64), volume, hand)
 
     def of(self, templates: Collection[str]) -> float | None:
         """Score of a group with these templates: that of its middle exchange's template; None if unknown."""
@@ -194,18 +212,6 @@ def words(found: OutputMaximisation) -> Finding:
     )
 
 
-def _hands(used: csr_array, users: Floats) -> NDArray[np.int64]:
-    """Connected components of templates whose sets of users have a cosine of `SAME_HAND` or more."""
-    if used.shape[1] == 0:
-        return np.zeros(0, np.int64)
-    overlap = csr_array(used.T @ used).tocoo()
-    row, column = overlap.coords
-    near = overlap.data >= SAME_HAND * np.sqrt(users[row] * users[column])
-    size = used.shape[1]
-    graph = csr_array((np.ones(int(near.sum())), (row[near], column[near])), shape=(size, size))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
-
-
 def _score(single: NDArray[np.bool_], bins: NDArray[np.int64], weight: Floats) -> float:
     alone = float(weight[single].sum())
     if alone == 0:
@@ -219,8 +225,3 @@ def _quantile(values: Floats, weight: Floats, level: float) -> float:
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weight[order])
     return float(values[order][np.searchsorted(reached, level * reached[-1])])
-
-
-def _numbers(column: pa.ChunkedArray) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    names, number = np.unique(np.asarray(column.to_pylist(), dtype=np.str_), return_inverse=True)
-    return names, number.astype(np.int64)

@@ -18,6 +18,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from stillwatch.campaigns.uses import Exposures, Uses, UsesByTemplate
+
+MOST_SAID = 5.0
+"""Exchanges of one account come in bursts; a Poisson likelihood would take a burst for many independent choices. Each
+account counts as one observation at most: so much either way, in natural logarithms."""
+
 FloatArray = NDArray[np.float64]
 
 
@@ -48,16 +54,26 @@ class Usage:
         """Counts in both halves together."""
         return csr_array(self.discovery + self.held_out)
 
+    @cached_property
+    def by_template(self) -> UsesByTemplate:
+        """Both halves, template by template."""
+        return UsesByTemplate.of(self.discovery, self.held_out)
+
+    @cached_property
+    def exposures(self) -> Exposures:
+        """`totals`, for `log_e_of_use`."""
+        return Exposures(self.totals)
+
     def volume(self, entities: NDArray[np.int64], templates: Collection[int]) -> float:
-        """Exchanges of these entities in these templates, both halves."""
-        return float(self.both[entities][:, list(templates)].sum())
+        """Exchanges of these entities (ascending) in these templates, both halves."""
+        return float(self.by_template.of_templates(templates).within(entities)[0].both.sum())
 
 
 def usage_from_tables(template_usage: pa.Table, entity_totals: pa.Table) -> Usage:
     """Read the step tables `template_usage` and `entity_totals` (campaigns/steps.py)."""
-    entities, entity_of_total = _encode(entity_totals.column("entity"))
-    templates, template_index = _encode(template_usage.column("template_id"))
-    entity_index = np.searchsorted(entities, _strings(template_usage.column("entity")))
+    entities, entity_of_total = coded(entity_totals.column("entity"))
+    templates, template_index = coded(template_usage.column("template_id"))
+    entity_index = places_in(entities, template_usage.column("entity"))
     counts = template_usage.column("n").to_numpy().astype(np.float64)
     held_out = template_usage.column("held_out").to_numpy(zero_copy_only=False).astype(bool)
     shape = (len(entities), len(templates))
@@ -74,7 +90,10 @@ def usage_from_tables(template_usage: pa.Table, entity_totals: pa.Table) -> Usag
     n_found = np.bincount(template_index, weights=found * counts, minlength=len(templates))
     repeated = n_repeated / np.maximum(n_found, 1.0)
     span = _spans(entity_totals, entity_of_total, len(entities))
-    return Usage(entities, templates, half(~held_out), half(held_out), totals, span, repeated)
+    of_entities, of_templates = (
+        np.asarray(names.to_pylist(), dtype=np.str_) for names in (entities, templates)
+    )
+    return Usage(of_entities, of_templates, half(~held_out), half(held_out), totals, span, repeated)
 
 
 def _spans(entity_totals: pa.Table, entity: NDArray[np.int64], n_entities: int) -> NDArray[np.int64]:
@@ -94,16 +113,31 @@ def log_e_repetitive(used: csr_array, held_out: csr_array, totals: FloatArray) -
         totals: shape (n_entities, 2).
     """
     found, tested = row_sums(used), row_sums(held_out)
-    users = found >= 2
-    rate = np.full(len(found), _rate(found[~users].sum(), totals[~users, 0].sum()))
-    rate[users] = _rate(found[users].sum(), totals[users, 0].sum())
+    users = np.flatnonzero((found > 0) | (tested > 0))
+    uses = Uses(users, np.zeros(len(users), np.int64), found[users], tested[users])
+    return log_e_of_use(uses, Exposures(totals))
+
+
+def log_e_of_use(uses: Uses, exposures: Exposures) -> float:
+    """The same from the users alone: what those say who never used the set is added up without asking each.
+
+    Args:
+        uses: one row for each entity that used the set at all (`Uses.by_entity`).
+        exposures: all exchanges of all entities.
+    """
+    own_found, own_tested = exposures.found[uses.entity], exposures.tested[uses.entity]
+    users = uses.found >= 2
+    rate_of_users = _rate(uses.found[users].sum(), own_found[users].sum())
+    rate_of_others = _rate(uses.found[~users].sum(), exposures.all_found - own_found[users].sum())
     # The null's rate is the best one on the tested half itself, which can only lower the e-value.
-    common = _rate(tested.sum(), totals[:, 1].sum())
-    exposure = totals[:, 1]
-    ratio = tested * np.log(rate / common) - exposure * (rate - common)
-    # Exchanges of one account come in bursts; a Poisson likelihood would take a burst for many independent
-    # choices. Each account counts as one observation at most.
-    return float(np.clip(ratio, -5.0, 5.0).sum())
+    common = _rate(uses.tested.sum(), exposures.all_tested)
+    rate = np.where(users, rate_of_users, rate_of_others)
+    ratio = uses.tested * np.log(rate / common) - own_tested * (rate - common)
+    # Of the others each says `slope` for every exchange that was none of the set's.
+    slope = common - rate_of_others
+    silent = exposures.clipped_sum(abs(slope), MOST_SAID)
+    silent -= float(np.minimum(own_tested * abs(slope), MOST_SAID).sum())
+    return float(np.clip(ratio, -MOST_SAID, MOST_SAID).sum() + np.sign(slope) * silent)
 
 
 def _rate(hits: float, exposure: float) -> float:
@@ -115,10 +149,15 @@ def row_sums(matrix: csr_array) -> FloatArray:
     return np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
 
 
-def _strings(column: pa.ChunkedArray) -> NDArray[np.str_]:
-    return np.asarray(pc.fill_null(column, "").to_pylist(), dtype=np.str_)
+def coded(column: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
+    """Distinct strings in order (null counts as empty), and the number of each row's."""
+    filled = pc.fill_null(column.cast(pa.string()), "")
+    names = pc.unique(filled)
+    names = names.take(pc.sort_indices(names))
+    return names, places_in(names, filled)
 
 
-def _encode(column: pa.ChunkedArray) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    names, index = np.unique(_strings(column), return_inverse=True)
-    return names, index.astype(np.int64)
+def places_in(names: pa.Array, column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Place of each row's string among `names`; -1 for one that is not there."""
+    places = pc.fill_null(pc.index_in(column.cast(pa.string()), value_set=names), -1)
+    return np.asarray(places.to_numpy(), dtype=np.int64)

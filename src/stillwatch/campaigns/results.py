@@ -192,9 +192,8 @@ def _tie_rows(group: ShownGroup, models: AttributeModels) -> list[dict[str, Any]
     rows: list[dict[str, Any]] = []
     for kind, shared in sorted(tests.shared.items()):
         incidence = models.attributes.kinds[kind]
-        position = {value: index for index, value in enumerate(incidence.values)}
         for value in shared.shared:
-            column = incidence.transposed[[position[value.value]]].indices
+            column = incidence.holders(value.number)
             rows += [
                 {
                     "group_id": group.group_id,

@@ -1,5 +1,6 @@
 """The exchanges of one candidate group, as the tests want them: plain arrays, in order of time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,10 +44,79 @@ class GroupSample:
         return float(self.repeated[self.held_out].mean()) if self.held_out.any() else 0.0
 
 
-def content_vectors(column: pa.ChunkedArray, dimensions: int = 64) -> NDArray[np.float32]:
-    """Vectors of int8 (stored as binary) -> float32 of length 1; null or empty gives zeros."""
-    filled = pc.fill_null(column.cast(pa.binary()), bytes(dimensions))
-    raw = np.frombuffer(b"".join(filled.to_pylist()), dtype=np.int8)
-    vectors = raw.reshape(len(column), dimensions).astype(np.float32)
+@dataclass(frozen=True)
+class SampleRows:
+    """The step table `candidate_sample` as arrays of one length n, candidate by candidate, each in order of time.
+
+    Attributes:
+        starts: where each candidate begins, shape (n_candidates + 1,).
+        entity, template: places in the candidate's lists.
+        ts, repeated, held_out: as in `GroupSample`.
+        content: shape (n, d), int8.
+        forms: shape (n, 4), float32; NaN where there is no text.
+        model: number of the model, in order of name.
+    """
+
+    starts: NDArray[np.int64]
+    entity: NDArray[np.int32]
+    template: NDArray[np.int32]
+    ts: NDArray[np.int64]
+    repeated: NDArray[np.bool_]
+    held_out: NDArray[np.bool_]
+    content: NDArray[np.int8]
+    forms: NDArray[np.float32]
+    model: NDArray[np.int32]
+
+    @classmethod
+    def from_table(cls, table: pa.Table, n_candidates: int, forms: Sequence[str]) -> "SampleRows":
+        """Read the table, in any order of its rows."""
+        number = table.column("candidate").to_numpy()
+        ts = table.column("ts").cast(pa.int64()).to_numpy()
+        order = np.lexsort((table.column("draw").to_numpy(), ts, number))
+        starts = np.searchsorted(number[order], np.arange(n_candidates + 1))
+        names = pc.unique(table.column("model"))
+        model = pc.index_in(table.column("model"), value_set=names.take(pc.sort_indices(names)))
+        values = [table.column(name).to_numpy().astype(np.float32)[order] for name in forms]
+        return cls(
+            starts.astype(np.int64),
+            table.column("entity").to_numpy().astype(np.int32)[order],
+            table.column("template").to_numpy().astype(np.int32)[order],
+            ts[order],
+            _flags(table.column("repeated"))[order],
+            _flags(table.column("held_out"))[order],
+            content_bytes(table.column("content"))[order],
+            np.column_stack(values),
+            model.to_numpy().astype(np.int32)[order],
+        )
+
+    def of(self, candidate: int) -> slice:
+        """Rows of a candidate."""
+        return slice(int(self.starts[candidate]), int(self.starts[candidate + 1]))
+
+
+def _flags(column: pa.ChunkedArray) -> NDArray[np.bool_]:
+    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def content_bytes(column: pa.ChunkedArray, dimensions: int = 64) -> NDArray[np.int8]:
+    """Vectors of int8, stored as binary; null or empty gives zeros."""
+    parts = [_bytes_of(chunk, dimensions) for chunk in column.chunks if len(chunk)]
+    return np.concatenate(parts) if parts else np.zeros((0, dimensions), np.int8)
+
+
+def _bytes_of(chunk: pa.Array, dimensions: int) -> NDArray[np.int8]:
+    filled = pc.fill_null(chunk.cast(pa.binary()), bytes(dimensions)).cast(pa.binary(dimensions))
+    n, start = len(filled) * dimensions, filled.offset * dimensions
+    return np.frombuffer(filled.buffers()[1], np.int8, n, start).reshape(-1, dimensions)
+
+
+def unit_vectors(content: NDArray[np.int8]) -> NDArray[np.float32]:
+    """Vectors of int8 -> float32 of length 1, shape as given; zeros stay zeros."""
+    vectors = content.astype(np.float32)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0), np.float32)
+
+
+def content_vectors(column: pa.ChunkedArray) -> NDArray[np.float32]:
+    """Vectors of int8, stored as binary -> float32 of length 1; null or empty gives zeros."""
+    return unit_vectors(content_bytes(column))

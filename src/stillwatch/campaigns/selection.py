@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy.sparse import csr_array
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
 
 from stillwatch.campaigns.explanations import Explanation
 from stillwatch.campaigns.group import GroupTests
@@ -43,7 +44,7 @@ class JudgedGroup:
     tests: GroupTests
     standing: Standing
     explanations: tuple[Explanation, ...]
-    volume: csr_array
+    volume: coo_array
 
     @property
     def reported(self) -> bool:
@@ -68,17 +69,28 @@ def distinct(groups: Sequence[JudgedGroup]) -> list[JudgedGroup]:
     welded = _welded([group for group in groups if group.reported])
     order = sorted(groups, key=lambda group: _place(group, group.index in welded))
     chosen: list[JudgedGroup] = []
-    covered: csr_array | None = None
-    for group in order:
+    places, n_cells = _cells(order)
+    covered = np.zeros(n_cells, dtype=bool)
+    for group, place in zip(order, places, strict=True):
         if group.n_exchanges == 0:
             continue
-        inside = 0.0 if covered is None else float(group.volume.multiply(covered).sum())
+        inside = float(group.volume.data[covered[place]].sum())
         if inside > COVERED * group.n_exchanges:
             continue
         chosen.append(group)
-        mask = csr_array((group.volume > 0).astype(np.float64))
-        covered = mask if covered is None else csr_array(((covered + mask) > 0).astype(np.float64))
+        covered[place] = True
     return chosen
+
+
+def _cells(groups: Sequence[JudgedGroup]) -> tuple[list[NDArray[np.int64]], int]:
+    """Number of the (entity, template) of each of a group's volumes, the same in all groups; and how many there are."""
+    keys = []
+    for group in groups:
+        row, column = group.volume.coords
+        keys.append(row.astype(np.int64) * group.volume.shape[1] + column)
+    cells, place = np.unique(np.concatenate([np.zeros(0, np.int64), *keys]), return_inverse=True)
+    ends = np.cumsum([len(key) for key in keys], dtype=np.int64)
+    return np.split(place.reshape(-1), ends)[: len(keys)], len(cells)
 
 
 def _welded(reported: Sequence[JudgedGroup]) -> set[int]:

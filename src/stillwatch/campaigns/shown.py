@@ -13,7 +13,7 @@ from stillwatch.campaigns.cells import KEYS, Cells, cells_step
 from stillwatch.campaigns.members import entity_probabilities
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import Joined, JudgedGroup, campaigns, distinct
-from stillwatch.campaigns.steps import matches_step, put_step
+from stillwatch.campaigns.steps import pairs_steps, put_step
 from stillwatch.engines.step import SqlStep, Step
 
 MEMBER_THRESHOLD = 0.8
@@ -21,43 +21,66 @@ MEMBER_THRESHOLD = 0.8
 LIKELY = 0.5
 """Least probability of an exchange that is flagged."""
 
-# An exchange of a campaign goes to the one that it most probably belongs to; what is left of the others' templates
-# goes to the first of the groups that are no campaigns.
+# An exchange of a campaign goes to the one that it most probably belongs to. All exchanges of a cell are alike, so that
+# cells are shared out, not exchanges.
+_CELLS = f"""
+WITH likely AS (
+    SELECT candidate, account_id, prompt_template, system_template, settings, probability,
+        ROW_NUMBER() OVER (
+            PARTITION BY account_id, prompt_template, system_template, settings ORDER BY probability DESC, candidate
+        ) AS place
+    FROM cell_probabilities WHERE probability >= {LIKELY}
+)
+SELECT l.candidate AS candidate, l.account_id AS account_id, l.prompt_template AS prompt_template,
+    l.system_template AS system_template, l.settings AS settings, x.template_id AS template_id,
+    l.probability AS probability
+FROM likely AS l
+LEFT JOIN shown_pairs AS x ON x.candidate = l.candidate AND x.prompt_template = l.prompt_template
+    AND x.system_template = l.system_template
+WHERE l.place = 1
+"""
+
+# What is left of the shown groups' templates goes to the first of the groups that are no campaigns.
+_REST = """
+WITH others AS (
+    SELECT x.candidate AS candidate, x.prompt_template AS prompt_template, x.system_template AS system_template,
+        x.template_id AS template_id
+    FROM shown_pairs AS x LEFT JOIN campaign_numbers AS n ON n.candidate = x.candidate
+    WHERE n.candidate IS NULL
+), pairs AS (
+    SELECT DISTINCT prompt_template, system_template FROM others
+), used AS (
+    SELECT DISTINCT s.entity AS entity, p.prompt_template AS prompt_template, p.system_template AS system_template
+    FROM signals AS s JOIN pairs AS p ON p.prompt_template = COALESCE(s.prompt_template, '')
+        AND p.system_template = COALESCE(s.system_template, '')
+)
+SELECT u.entity AS entity, u.prompt_template AS prompt_template, u.system_template AS system_template,
+    MIN(o.candidate) AS candidate, MIN(o.template_id) AS template_id, MIN(e.probability) AS probability
+FROM used AS u
+JOIN others AS o ON o.prompt_template = u.prompt_template AND o.system_template = u.system_template
+JOIN shown_members AS e ON e.candidate = o.candidate AND e.entity = u.entity
+GROUP BY u.entity, u.prompt_template, u.system_template
+"""
+
 _EXCHANGES = f"""
 WITH keyed AS (
-    SELECT s.exchange_id AS exchange_id, s.account_id AS account_id, {KEYS} FROM signals AS s
-), likely AS (
-    SELECT k.exchange_id AS exchange_id, p.candidate AS candidate, p.probability AS probability,
-        ROW_NUMBER() OVER (PARTITION BY k.exchange_id ORDER BY p.probability DESC, p.candidate) AS place
-    FROM keyed AS k JOIN cell_probabilities AS p ON p.account_id = k.account_id
-        AND p.prompt_template = k.prompt_template AND p.system_template = k.system_template
-        AND p.settings = k.settings
-    WHERE p.probability >= {LIKELY}
-), flagged AS (
-    SELECT l.candidate AS candidate, l.exchange_id AS exchange_id, MIN(m.template_id) AS template_id,
-        MIN(l.probability) AS probability
-    FROM likely AS l LEFT JOIN shown_matches AS m ON m.exchange_id = l.exchange_id AND m.candidate = l.candidate
-    WHERE l.place = 1
-    GROUP BY l.candidate, l.exchange_id
-), rest AS (
-    SELECT MIN(m.candidate) AS candidate, m.exchange_id AS exchange_id, MIN(m.template_id) AS template_id,
-        MIN(e.probability) AS probability
-    FROM shown_matches AS m
-    JOIN signals AS s ON s.exchange_id = m.exchange_id
-    JOIN shown_members AS e ON e.candidate = m.candidate AND e.entity = s.entity
-    LEFT JOIN flagged AS f ON f.exchange_id = m.exchange_id
-    LEFT JOIN campaign_numbers AS n ON n.candidate = m.candidate
-    WHERE f.exchange_id IS NULL AND n.candidate IS NULL
-    GROUP BY m.exchange_id
-), once AS (
-    SELECT candidate, exchange_id, template_id, probability FROM flagged
-    UNION ALL SELECT candidate, exchange_id, template_id, probability FROM rest
+    SELECT s.exchange_id AS exchange_id, s.account_id AS account_id, s.entity AS entity, s.ts AS ts,
+        s.model AS model, s.capability AS capability, s.elicitation AS elicitation, s.rubric AS rubric,
+        s.rewriting AS rewriting, s.answer_format AS answer_format, s.prompt_template AS own_template, {KEYS}
+    FROM signals AS s
 )
-SELECT o.candidate AS candidate, o.template_id AS template_id, s.exchange_id AS exchange_id,
-    s.account_id AS account_id, s.entity AS entity, s.ts AS ts, s.model AS model, s.capability AS capability,
-    s.elicitation AS elicitation, s.rubric AS rubric, s.rewriting AS rewriting, s.answer_format AS answer_format,
-    s.prompt_template AS prompt_template, o.probability AS probability
-FROM once AS o JOIN signals AS s ON s.exchange_id = o.exchange_id
+SELECT COALESCE(c.candidate, r.candidate) AS candidate,
+    CASE WHEN c.candidate IS NULL THEN r.template_id ELSE c.template_id END AS template_id,
+    k.exchange_id AS exchange_id, k.account_id AS account_id, k.entity AS entity, k.ts AS ts, k.model AS model,
+    k.capability AS capability, k.elicitation AS elicitation, k.rubric AS rubric, k.rewriting AS rewriting,
+    k.answer_format AS answer_format, k.own_template AS prompt_template,
+    COALESCE(c.probability, r.probability) AS probability
+FROM keyed AS k
+LEFT JOIN shown_cells AS c ON c.account_id = k.account_id AND c.prompt_template = k.prompt_template
+    AND c.system_template = k.system_template AND c.settings = k.settings
+LEFT JOIN shown_rest AS r ON r.entity = k.entity AND r.prompt_template = k.prompt_template
+    AND r.system_template = k.system_template
+WHERE c.candidate IS NOT NULL OR r.candidate IS NOT NULL
 """
 
 _ACCOUNTS = """
@@ -109,11 +132,16 @@ WITH counted AS (
     SELECT candidate, template_id, capability,
         ROW_NUMBER() OVER (PARTITION BY candidate, template_id ORDER BY COUNT(*) DESC, capability) AS place
     FROM shown_exchanges WHERE capability IS NOT NULL GROUP BY candidate, template_id, capability
+), templates AS (
+    SELECT DISTINCT template_id FROM shown_templates
 ), everywhere AS (
     SELECT template_id, COUNT(DISTINCT account_id) AS n FROM (
-        SELECT prompt_template AS template_id, account_id FROM signals
-        UNION ALL SELECT system_template AS template_id, account_id FROM signals
-    ) AS used WHERE template_id IS NOT NULL GROUP BY template_id
+        SELECT t.template_id AS template_id, s.account_id AS account_id
+        FROM signals AS s JOIN templates AS t ON t.template_id = s.prompt_template
+        UNION ALL
+        SELECT t.template_id AS template_id, s.account_id AS account_id
+        FROM signals AS s JOIN templates AS t ON t.template_id = s.system_template
+    ) AS used GROUP BY template_id
 )
 SELECT c.candidate AS candidate, c.template_id AS template_id, c.field AS field, c.n_exchanges AS n_exchanges,
     c.n_accounts AS n_accounts, w.n AS n_accounts_everywhere, m.capability AS capability,
@@ -261,11 +289,12 @@ def user_cells_steps(judged: Sequence[JudgedGroup], usage: Usage) -> list[Step]:
 def shown_steps() -> list[Step]:
     """Steps from `shown_tables` to what the shown groups did."""
     exchanges = ("shown_exchanges",)
-    read = ("shown_matches", "signals", "shown_members", "cell_probabilities", "campaign_numbers")
     return [
-        matches_step("shown_matches", "shown_templates"),
+        *pairs_steps("shown", "shown_templates"),
         *belonging_steps(),
-        SqlStep("shown_exchanges", read, _EXCHANGES),
+        SqlStep("shown_cells", ("cell_probabilities", "shown_pairs"), _CELLS),
+        SqlStep("shown_rest", ("signals", "shown_pairs", "shown_members", "campaign_numbers"), _REST),
+        SqlStep("shown_exchanges", ("signals", "shown_cells", "shown_rest"), _EXCHANGES),
         SqlStep(
             "shown_accounts", (*exchanges, "account_profiles", "shown_members", "account_shares"), _ACCOUNTS
         ),
@@ -273,5 +302,5 @@ def shown_steps() -> list[Step]:
         SqlStep("shown_models", exchanges, _MODELS),
         SqlStep("shown_capabilities", exchanges, _CAPABILITIES),
         SqlStep("shown_hours", exchanges, _HOURS),
-        SqlStep("shown_template_use", ("shown_exchanges", "signals"), _TEMPLATES),
+        SqlStep("shown_template_use", (*exchanges, "signals", "shown_templates"), _TEMPLATES),
     ]

@@ -1,6 +1,6 @@
 """Steps from `signals` and links to judged groups: who uses what, candidates, their exchanges."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,8 @@ from scipy.sparse.csgraph import connected_components
 
 from stillwatch.campaigns.candidates import Candidate, CandidateSettings, candidates
 from stillwatch.campaigns.output_maximisation import OUTPUTS_STEP
-from stillwatch.campaigns.repetition import Usage, usage_from_tables
+from stillwatch.campaigns.repetition import Usage, places_in, usage_from_tables
+from stillwatch.campaigns.thinning import thinnings
 from stillwatch.engines.step import DriverStep, SqlStep, Step
 from stillwatch.signals.kinship import template_kin
 
@@ -40,36 +41,78 @@ SELECT entity, held_out, COUNT(*) AS n, MIN(ts) AS first_ts, MAX(ts) AS last_ts
 FROM signals GROUP BY entity, held_out
 """
 
-# An exchange belongs to a candidate by the template of its prompt, else by that of its system prompt.
-_MATCHES = """
-SELECT c.candidate AS candidate, s.exchange_id AS exchange_id, c.template_id AS template_id
-FROM signals AS s JOIN {templates} AS c ON c.template_id = s.prompt_template
-UNION ALL
-SELECT c.candidate AS candidate, s.exchange_id AS exchange_id, c.template_id AS template_id
-FROM signals AS s JOIN {templates} AS c ON c.template_id = s.system_template
-LEFT JOIN {templates} AS p ON p.candidate = c.candidate AND p.template_id = s.prompt_template
-WHERE p.template_id IS NULL
+# Candidates are nested: an exchange stands in many. Which, its two templates alone decide, and of pairs of templates
+# there are few; so exchanges are never listed by candidate, and never joined to each other.
+_TEMPLATE_PAIRS = """
+SELECT DISTINCT COALESCE(prompt_template, '') AS prompt_template, COALESCE(system_template, '') AS system_template
+FROM signals WHERE prompt_template IS NOT NULL OR system_template IS NOT NULL
 """
 
-_SAMPLE = f"""
-WITH asked AS (
-    SELECT m.candidate AS candidate, m.template_id AS template_id, s.exchange_id AS exchange_id,
-        s.entity AS entity, s.ts AS ts, s.task AS task, s.draw AS draw
-    FROM candidate_matches AS m
-    JOIN signals AS s ON s.exchange_id = m.exchange_id
-    JOIN candidate_entities AS e ON e.candidate = m.candidate AND e.entity = s.entity
-), marked AS (
-    SELECT candidate, template_id, exchange_id, draw, {_REPEATED.format(scope="candidate")} AS repeated FROM asked
+# An exchange belongs to a group by the template of its prompt, else by that of its system prompt.
+_GROUP_PAIRS = """
+SELECT c.candidate AS candidate, p.prompt_template AS prompt_template, p.system_template AS system_template,
+    c.template_id AS template_id, {columns}
+FROM {pairs} AS p JOIN {templates} AS c ON c.template_id = p.prompt_template
+UNION ALL
+SELECT c.candidate AS candidate, p.prompt_template AS prompt_template, p.system_template AS system_template,
+    c.template_id AS template_id, {columns}
+FROM {pairs} AS p JOIN {templates} AS c ON c.template_id = p.system_template
+LEFT JOIN {templates} AS o ON o.candidate = c.candidate AND o.template_id = p.prompt_template
+WHERE o.template_id IS NULL
+"""
+
+_IN_PAIR = """x.prompt_template = COALESCE(s.prompt_template, '')
+        AND x.system_template = COALESCE(s.system_template, '')"""
+
+# Thinned before anything else is joined, with all columns that the tests want.
+_DRAWN = f"""
+SELECT x.candidate AS candidate, e.place AS entity, x.place AS template, s.ts AS ts, s.draw AS draw, s.task AS task,
+    s.content AS content, s.held_out AS held_out, s.elicitation AS elicitation, s.rubric AS rubric,
+    s.rewriting AS rewriting, s.answer_format AS answer_format, s.model AS model
+FROM signals AS s
+JOIN candidate_pairs AS x ON {_IN_PAIR} AND s.draw < x.rate
+JOIN candidate_entities AS e ON e.candidate = x.candidate AND e.entity = s.entity
+WHERE e.drawn
+"""
+
+# Only where a group was thinned must its other exchanges be asked what came first.
+_TASKS_OF_THINNED = """
+SELECT DISTINCT d.candidate AS candidate, d.task AS task
+FROM candidate_drawn AS d JOIN candidate_rates AS r ON r.candidate = d.candidate
+WHERE r.thinned AND d.task IS NOT NULL
+"""
+
+_FIRST_ASKED = f"""
+WITH wanted AS (
+    SELECT DISTINCT task FROM candidate_tasks
+), asked AS (
+    SELECT s.entity AS entity, COALESCE(s.prompt_template, '') AS prompt_template,
+        COALESCE(s.system_template, '') AS system_template, s.task AS task, MIN(s.ts) AS ts
+    FROM signals AS s JOIN wanted AS w ON w.task = s.task
+    GROUP BY 1, 2, 3, 4
+), thinned AS (
+    SELECT t.candidate AS candidate, t.task AS task, MIN(s.ts) AS first_ts
+    FROM asked AS s
+    JOIN candidate_tasks AS t ON t.task = s.task
+    JOIN candidate_pairs AS x ON x.candidate = t.candidate AND {_IN_PAIR}
+    JOIN candidate_entities AS e ON e.candidate = t.candidate AND e.entity = s.entity
+    GROUP BY t.candidate, t.task
 )
-SELECT m.candidate AS candidate, s.entity AS entity, m.template_id AS template_id, s.ts AS ts,
-    s.content AS content, s.draw AS draw, m.repeated AS repeated, s.held_out AS held_out,
-    s.elicitation AS elicitation, s.rubric AS rubric, s.rewriting AS rewriting, s.answer_format AS answer_format,
-    s.model AS model, s.n_messages AS n_messages, s.max_output_tokens AS max_output_tokens,
-    s.output_tokens AS output_tokens
-FROM marked AS m
-JOIN candidate_rates AS r ON r.candidate = m.candidate
-JOIN signals AS s ON s.exchange_id = m.exchange_id
-WHERE m.draw < r.rate
+SELECT candidate, task, first_ts FROM thinned
+UNION ALL
+SELECT d.candidate AS candidate, d.task AS task, MIN(d.ts) AS first_ts
+FROM candidate_drawn AS d JOIN candidate_rates AS r ON r.candidate = d.candidate
+WHERE NOT r.thinned AND d.task IS NOT NULL
+GROUP BY d.candidate, d.task
+"""
+
+_SAMPLE = """
+SELECT d.candidate AS candidate, d.entity AS entity, d.template AS template, d.ts AS ts, d.draw AS draw,
+    d.content AS content, COALESCE(d.ts > f.first_ts + INTERVAL 1 HOUR, TRUE) AS repeated, d.held_out AS held_out,
+    d.elicitation AS elicitation, d.rubric AS rubric, d.rewriting AS rewriting, d.answer_format AS answer_format,
+    d.model AS model
+FROM candidate_drawn AS d
+LEFT JOIN first_asked AS f ON f.candidate = d.candidate AND f.task = d.task
 """
 
 
@@ -92,20 +135,48 @@ def usage_steps() -> list[Step]:
     ]
 
 
-def matches_step(output: str, templates: str) -> SqlStep:
-    """Exchanges by the templates of numbered groups; `templates` has candidate, template_id."""
-    return SqlStep(output, ("signals", templates), _MATCHES.format(templates=templates))
+def pairs_steps(output: str, templates: str, *columns: str) -> list[Step]:
+    """Pairs of templates by the numbered groups that their exchanges belong to, with the template by which they do.
+
+    Args:
+        output: makes <output>_template_pairs (prompt_template, system_template; '' where there is none) and
+            <output>_pairs: candidate, prompt_template, system_template, template_id, and `columns`.
+        templates: table with candidate, template_id, and `columns`.
+        columns: what to carry along.
+    """
+    pairs = f"{output}_template_pairs"
+    listed = ", ".join(f"c.{name} AS {name}" for name in columns) or "TRUE AS given"
+    sql = _GROUP_PAIRS.format(pairs=pairs, templates=templates, columns=listed)
+    return [
+        SqlStep(pairs, ("signals",), _TEMPLATE_PAIRS),
+        SqlStep(f"{output}_pairs", (pairs, templates), sql),
+    ]
 
 
 def sample_steps() -> list[Step]:
-    """`candidate_matches` and `candidate_sample`: the exchanges of every candidate, thinned to its rate."""
+    """Steps from the tables of `candidate_tables` to `candidate_sample`: the exchanges of every candidate, thinned to
+    its rate, in no stated order; `entity` and `template` are places in the candidate's lists.
+
+    A task is `repeated` where the same was asked before by anybody among all exchanges of the candidate, drawn or
+    not: on what is left of a thinned group honest repeats would look new.
+    """
     return [
-        matches_step("candidate_matches", "candidate_templates"),
+        *pairs_steps("candidate", "candidate_templates", "place", "rate"),
+        SqlStep("candidate_drawn", ("signals", "candidate_pairs", "candidate_entities"), _DRAWN),
+        SqlStep("candidate_tasks", ("candidate_drawn", "candidate_rates"), _TASKS_OF_THINNED),
         SqlStep(
-            "candidate_sample",
-            ("candidate_matches", "signals", "candidate_entities", "candidate_rates"),
-            _SAMPLE,
+            "first_asked",
+            (
+                "signals",
+                "candidate_drawn",
+                "candidate_tasks",
+                "candidate_pairs",
+                "candidate_entities",
+                "candidate_rates",
+            ),
+            _FIRST_ASKED,
         ),
+        SqlStep("candidate_sample", ("candidate_drawn", "first_asked"), _SAMPLE),
     ]
 
 
@@ -119,21 +190,40 @@ def find_candidates(
     return usage, candidates(usage, communities_of(tables["communities"], usage), settings, kin)
 
 
-def candidate_tables(usage: Usage, found: list[Candidate], cap: int) -> dict[str, pa.Table]:
-    """`candidate_templates`, `candidate_entities`, `candidate_rates` for the sample.
+def candidate_tables(
+    usage: Usage, found: Sequence[Candidate], cap: int, budget: int | None = None
+) -> dict[str, pa.Table]:
+    """The tables that `sample_steps` starts from.
 
     Args:
         usage: who used which template.
         found: the candidates.
         cap: about how many exchanges of a candidate are tested.
+        budget: about how many exchanges are tested in all (`thinning.thinnings`); None for no bound.
+
+    Returns:
+        candidate_templates (candidate, template_id, place in the candidate's list, rate), candidate_entities
+        (candidate, entity, place, drawn: whether its exchanges are tested), candidate_rates (candidate, rate, thinned:
+        whether anything of it is left out).
     """
-    volumes = [usage.volume(c.entities, c.templates) for c in found]
-    rates = [min(1.0, cap / max(volume, 1.0)) for volume in volumes]
+    thinned = thinnings(usage, found, cap, budget)
+    templates = _listed(
+        [np.array(c.templates, dtype=np.int64) for c in found], usage.templates, "template_id"
+    )
+    rates = np.array([one.rate for one in thinned])
+    of_templates = np.repeat(rates, [len(c.templates) for c in found])
+    entities = _listed([c.entities for c in found], usage.entities, "entity")
+    drawn = np.concatenate([np.zeros(0, bool), *(one.drawn for one in thinned)])
+    less = np.array([one.rate < 1 or not one.drawn.all() for one in thinned], dtype=bool)
     return {
-        "candidate_templates": _pairs([c.templates for c in found], usage.templates, "template_id"),
-        "candidate_entities": _pairs([c.entities.tolist() for c in found], usage.entities, "entity"),
+        "candidate_templates": templates.append_column("rate", pa.array(of_templates, pa.float64())),
+        "candidate_entities": entities.append_column("drawn", pa.array(drawn, pa.bool_())),
         "candidate_rates": pa.table(
-            {"candidate": pa.array(range(len(found)), pa.int64()), "rate": pa.array(rates, pa.float64())}
+            {
+                "candidate": pa.array(range(len(found)), pa.int64()),
+                "rate": pa.array(rates, pa.float64()),
+                "thinned": pa.array(less, pa.bool_()),
+            }
         ),
     }
 
@@ -143,45 +233,49 @@ def put_step(name: str, table: pa.Table) -> DriverStep:
     return DriverStep(name, (), lambda _: table)
 
 
-def _pairs(groups: list[tuple[int, ...]] | list[list[int]], names: NDArray[np.str_], column: str) -> pa.Table:
-    number = [index for index, members in enumerate(groups) for _ in members]
-    values = [str(names[member]) for members in groups for member in members]
-    return pa.table({"candidate": pa.array(number, pa.int64()), column: pa.array(values, pa.string())})
+def _listed(groups: Sequence[NDArray[np.int64]], names: NDArray[np.str_], column: str) -> pa.Table:
+    """candidate, name and place of every member of every group."""
+    sizes = np.array([len(members) for members in groups], dtype=np.int64)
+    members = np.concatenate([np.zeros(0, np.int64), *groups])
+    place = np.arange(len(members)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return pa.table(
+        {
+            "candidate": pa.array(np.repeat(np.arange(len(groups)), sizes), pa.int64()),
+            column: pa.array(names.tolist(), pa.string()).take(pa.array(members)),
+            "place": pa.array(place, pa.int64()),
+        }
+    )
 
 
 def kin_bundles(table: pa.Table, usage: Usage) -> list[tuple[int, ...]]:
     """Bundles of templates that kinship links, loosely and more closely."""
-    position = {name: index for index, name in enumerate(usage.templates.tolist())}
+    names = pa.array(usage.templates.tolist(), pa.string())
+    row, column = (places_in(names, table.column(f"template_{side}")) for side in "ab")
     similarity = table.column("similarity").to_numpy()
-    pairs = [
-        (position.get(a, -1), position.get(b, -1))
-        for a, b in zip(
-            table.column("template_a").to_pylist(), table.column("template_b").to_pylist(), strict=True
-        )
-    ]
+    known = (row >= 0) & (column >= 0)
     found: set[tuple[int, ...]] = set()
     for least in KINSHIPS:
-        near = [
-            pair for pair, alike in zip(pairs, similarity, strict=True) if alike >= least and min(pair) >= 0
-        ]
-        row, column = np.array(near, dtype=np.int64).reshape(-1, 2).T
-        graph = coo_array((np.ones(len(near)), (row, column)), shape=(len(position), len(position)))
+        near = known & (similarity >= least)
+        if not near.any():
+            continue
+        # Only those with kin: a bundle of one is there already.
+        among, ends = np.unique(np.stack([row[near], column[near]]), return_inverse=True)
+        ends = ends.reshape(2, -1)
+        graph = coo_array((np.ones(ends.shape[1]), (ends[0], ends[1])), shape=(len(among), len(among)))
         _, label = connected_components(graph, directed=False)
         order = np.argsort(label, kind="stable")
-        parts = np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
-        found.update(tuple(sorted(part.tolist())) for part in parts if len(part) > 1)
+        parts = np.split(among[order], np.flatnonzero(np.diff(label[order])) + 1)
+        found.update(tuple(part.tolist()) for part in parts if len(part) > 1)
     return sorted(found)
 
 
 def communities_of(table: pa.Table, usage: Usage) -> list[NDArray[np.int64]]:
     """Communities, and the connected components they are parts of (one hand's clusters may have few ties)."""
-    position = {name: index for index, name in enumerate(usage.entities.tolist())}
-    entities = table.column("entity").to_pylist()
+    place = places_in(pa.array(usage.entities.tolist(), pa.string()), table.column("entity"))
     found: set[tuple[int, ...]] = set()
     for column in ("community", "component"):
-        members: dict[int, list[int]] = {}
-        for entity, number in zip(entities, table.column(column).to_pylist(), strict=True):
-            if entity in position:
-                members.setdefault(number, []).append(position[entity])
-        found.update(tuple(sorted(group)) for group in members.values())
+        number = table.column(column).to_numpy()[place >= 0]
+        order = np.lexsort((place[place >= 0], number))
+        parts = np.split(place[place >= 0][order], np.flatnonzero(np.diff(number[order])) + 1)
+        found.update(tuple(part.tolist()) for part in parts if len(part))
     return [np.array(group, dtype=np.int64) for group in sorted(found)]

@@ -64,6 +64,23 @@ class Incidence:
         return np.bincount(self.matrix.indices, minlength=self.n_values).astype(np.int64)
 
     @cached_property
+    def n_informed(self) -> int:
+        """Entities with any value of this kind."""
+        return int((self.entity_degrees > 0).sum())
+
+    def values_of(self, entities: Ints) -> tuple[Ints, Ints]:
+        """Values of some entities one after the other, and the place of each value's entity among them."""
+        starts, sizes = self.matrix.indptr[entities].astype(np.int64), self.entity_degrees[entities]
+        place = np.repeat(np.arange(len(entities)), sizes)
+        at = np.arange(len(place)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + starts[place]
+        return self.matrix.indices[at].astype(np.int64), place
+
+    def holders(self, value: int) -> Ints:
+        """Entities that have a value, ascending."""
+        turned = self.transposed
+        return np.asarray(turned.indices[turned.indptr[value] : turned.indptr[value + 1]], dtype=np.int64)
+
+    @cached_property
     def transposed(self) -> sparse.csr_array:
         """Values x entities, CSR with sorted indices."""
         matrix = self.matrix.T.tocsr()

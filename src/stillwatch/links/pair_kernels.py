@@ -99,8 +99,8 @@ def product_p_value(log_product: float, log_chance: Floats) -> float:
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _pair(counts: Ints, i: int, j: int, null: Null, by_kind: Floats) -> float:
-    """ln p of a pair from its counts (n_kinds, n_tiers); fills `by_kind`."""
+def _pair(counts: Ints, i: int, j: int, null: Null, by_kind: Floats, loosest: float) -> float:
+    """ln p of a pair from its counts (n_kinds, n_tiers), or 0 where it is above `loosest`; fills `by_kind`."""
     n_kinds, n_tiers = counts.shape
     best = np.zeros(null.log_block.size)
     chance = np.zeros(null.log_block.size)
@@ -119,9 +119,15 @@ def _pair(counts: Ints, i: int, j: int, null: Null, by_kind: Floats) -> float:
                 by_kind[kind] = min(by_kind[kind], log_p + null.log_tests[kind])
         chance[block] += math.exp(min(0.0, both + null.log_sum[kind, n_tiers - 1, s, t]))
         best[block] = min(best[block], by_kind[kind] + null.log_block[block])
+    product, seen = best.sum(), 0.0
     for block in range(chance.size):
         chance[block] = math.log(min(1.0, max(chance[block], 1e-300)))
-    return product_p_value(best.sum(), chance)
+        if best[block] < 0:
+            seen += chance[block]
+    # The term of the sets that are below 1 is a bound from below; nearly all pairs end here.
+    if min(product, seen) > loosest:
+        return 0.0
+    return product_p_value(product, chance)
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
@@ -156,7 +162,7 @@ def enumerate_pairs(shares: Shares, null: Null, loosest: float) -> tuple[Ints, I
                 counts[j, kind, tier] += 1
         for at in range(n_touched):
             j = touched[at]
-            joint = _pair(counts[j], i, j, null, by_kind)
+            joint = _pair(counts[j], i, j, null, by_kind, loosest)
             met[j] = False
             counts[j] = 0
             if joint > loosest:
@@ -169,3 +175,38 @@ def enumerate_pairs(shares: Shares, null: Null, loosest: float) -> tuple[Ints, I
             log_p_kind[size] = by_kind
             size += 1
     return first[:size].copy(), second[:size].copy(), log_p[:size].copy(), log_p_kind[:size].copy()
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def shared_values(starts: Ints, values: Ints, kept: NDArray[np.bool_], pairs: Ints) -> tuple[Ints, Ints]:
+    """Values that each of some pairs shares.
+
+    Args:
+        starts, values: CSR of entity -> values, ascending within an entity.
+        kept: which values count (n_values,).
+        pairs: entities (n_pairs, 2).
+
+    Returns:
+        Where the values of each pair begin (n_pairs + 1,), and the values.
+    """
+    begins = np.zeros(len(pairs) + 1, np.int64)
+    found = np.empty(1024, np.int64)
+    size = 0
+    for number in range(len(pairs)):
+        a, b = starts[pairs[number, 0]], starts[pairs[number, 1]]
+        end_a, end_b = starts[pairs[number, 0] + 1], starts[pairs[number, 1] + 1]
+        while a < end_a and b < end_b:
+            if values[a] < values[b]:
+                a += 1
+            elif values[a] > values[b]:
+                b += 1
+            else:
+                if kept[values[a]]:
+                    if size == found.size:
+                        found = np.concatenate((found, found))
+                    found[size] = values[a]
+                    size += 1
+                a += 1
+                b += 1
+        begins[number + 1] = size
+    return begins, found[:size].copy()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stillwatch.links.bicm import BipartiteModel
 from stillwatch.links.incidence import Incidence
-from stillwatch.links.poisson_binomial import log_tail, log_tails
+from stillwatch.links.poisson_binomial import log_tail, log_tails_of_kinds
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -44,6 +44,7 @@ class SharedValue:
         expected: holders that the null expects in such a group.
         log_p_single: ln P(holders or more), for this value alone.
         log_p: the same corrected for every value of the kind.
+        number: number of the value in its incidence.
     """
 
     value: str
@@ -52,6 +53,7 @@ class SharedValue:
     expected: float
     log_p_single: float
     log_p: float
+    number: int
 
 
 @dataclass(frozen=True)
@@ -103,17 +105,18 @@ def shared_attribute_test(
     if members.size and not (members[0] >= 0 and members[-1] < incidence.n_entities):
         raise ValueError("the group holds an entity that the incidence does not have")
     informed = members[incidence.entity_degrees[members] > 0]
-    held, holders = np.unique(np.asarray(incidence.matrix[informed].indices, np.int64), return_counts=True)
-    held, holders = held[holders >= 2], holders[holders >= 2]
+    values, of_member = incidence.values_of(informed)
+    held, place, holders = np.unique(values, return_inverse=True, return_counts=True)
+    tied = (holders >= 2) & (_lift(held, holders, incidence, informed.size) >= LEAST_LIFT)
+    n_tied = np.unique(of_member[tied[place]]).size
+    held, holders, tied = held[holders >= 2], holders[holders >= 2], tied[holders >= 2]
     law = _GroupLaw(informed, model)
     limit = RARE * incidence.n_entities
     n_rare = int((incidence.value_degrees[held] <= limit).sum())
     expected_rare, log_p_rare = law.rare(n_rare, limit)
-    tied = _lift(held, holders, incidence, informed.size) >= LEAST_LIFT
     shared = _best_values(held[tied], holders[tied], law, incidence) if tied.any() else ()
     best = min(min((s.log_p for s in shared), default=0.0), log_p_rare)
     log_p = float(min(0.0, best + np.log(2)))
-    n_tied = int(holding_tied_value(informed, incidence).sum())
     sizes = (n_tied, int(members.size), int(informed.size))
     return SharedAttribute(incidence.kind, log_p, shared, n_rare, expected_rare, *sizes)
 
@@ -125,18 +128,19 @@ def holding_tied_value(members: Ints, incidence: Incidence) -> NDArray[np.bool_]
         members: numbers of the group's entities, distinct.
         incidence: who has what.
     """
-    held, holders = np.unique(np.asarray(incidence.matrix[members].indices, np.int64), return_counts=True)
+    values, of_member = incidence.values_of(members)
+    held, place, holders = np.unique(values, return_inverse=True, return_counts=True)
     n_informed = int((incidence.entity_degrees[members] > 0).sum())
     tied = (holders >= 2) & (_lift(held, holders, incidence, n_informed) >= LEAST_LIFT)
-    wanted = np.zeros(incidence.n_values, dtype=np.int64)
-    wanted[held[tied]] = 1
-    return np.asarray((incidence.matrix[members] @ wanted) > 0)
+    found = np.zeros(len(members), dtype=bool)
+    found[of_member[tied[place]]] = True
+    return found
 
 
 def _lift(held: Ints, holders: Ints, incidence: Incidence, n_group: int) -> Floats:
     """How much more common each value is inside the group than outside; infinite where nobody outside has it."""
     outside = incidence.value_degrees[held] - holders
-    n_outside = max(int((incidence.entity_degrees > 0).sum()) - n_group, 1)
+    n_outside = max(incidence.n_informed - n_group, 1)
     with np.errstate(divide="ignore"):
         return np.asarray((holders / max(n_group, 1)) / (outside / n_outside))
 
@@ -152,20 +156,35 @@ class _GroupLaw:
         return self.model.probabilities(self.members, value_class)
 
     @cached_property
-    def attainable(self) -> list[tuple[int, Floats | None]]:
-        """For classes that two members can share: size, and ln P(j or more) for j = 2.. (None: unknown)."""
+    def _kinds(self) -> tuple[Ints, Ints]:
+        """Members that are alike in the model: one of each kind, and how many there are."""
+        keys = np.stack([self.model.stratum[self.members], self.model.log_x[self.members]])
+        _, first, count = np.unique(keys, axis=1, return_index=True, return_counts=True)
+        return self.members[first], count.astype(np.int64)
+
+    def _log_tails(self, value_class: int, k: int) -> Floats:
+        one, count = self._kinds
+        return log_tails_of_kinds(self.model.probabilities(one, value_class), count, k)
+
+    def expected(self, value_class: int) -> float:
+        """Members that are expected to have a value of that class."""
+        one, count = self._kinds
+        return float(self.model.probabilities(one, value_class) @ count)
+
+    @cached_property
+    def attainable(self) -> tuple[int, Ints, Floats]:
+        """What p-values two members or more can give: number of values of which it is not known; for the classes of the
+        others their sizes (n,), and ln P(j or more) for j = 2.. (n, most), -inf where there is no such j."""
         most = np.minimum(self.model.class_degree, self.members.size)
         order = np.argsort(-self.model.class_size, kind="stable")
-        tails: list[tuple[int, Floats | None]] = []
-        exact = 0
-        for number in order[most[order] >= 2]:
-            size, limit = int(self.model.class_size[number]), int(most[number])
-            if limit <= _EXACT_DEGREE and exact < _EXACT_CLASSES:
-                exact += 1
-                tails.append((size, log_tails(self.probabilities(int(number)), limit)[2:]))
-            else:
-                tails.append((size, None))
-        return tails
+        order = order[most[order] >= 2]
+        exact = order[most[order] <= _EXACT_DEGREE][:_EXACT_CLASSES]
+        tails = np.full((exact.size, _EXACT_DEGREE - 1), -np.inf)
+        for row, number in enumerate(exact.tolist()):
+            limit = int(most[number])
+            tails[row, : limit - 1] = self._log_tails(number, limit)[2:]
+        unknown = int(self.model.class_size[order].sum() - self.model.class_size[exact].sum())
+        return unknown, self.model.class_size[exact], tails
 
     def rare(self, n_shared: int, limit: float) -> tuple[float, float]:
         """Rare values that two or more are expected to share, and ln of a bound on P(n_shared or more).
@@ -176,7 +195,7 @@ class _GroupLaw:
         classes = np.flatnonzero((self.model.class_degree >= 2) & (self.model.class_degree <= limit))
         if classes.size == 0 or self.members.size < 2:
             return 0.0, 0.0
-        twice = np.array([np.exp(log_tails(self.probabilities(int(c)), 2)[2]) for c in classes])
+        twice = np.array([np.exp(self._log_tails(int(c), 2)[2]) for c in classes])
         expected = float((twice * self.model.class_size[classes]).sum())
         if n_shared <= expected:
             return expected, 0.0
@@ -184,20 +203,26 @@ class _GroupLaw:
 
     def corrected(self, log_p: float) -> float:
         """ln of a bound on P(any value of the kind has a p-value as small as exp(log_p))."""
-        total = -np.inf
-        for size, tails in self.attainable:
-            reached = log_p
-            if tails is not None and log_p > _LOG_FLOOR:
-                below = tails[tails <= log_p * (1 - 1e-12)]
-                reached = max(float(below[0]), _LOG_FLOOR) if below.size else -np.inf
-            total = np.logaddexp(total, np.log(size) + reached)
+        unknown, sizes, tails = self.attainable
+        total = np.log(unknown) + log_p if unknown else -np.inf
+        if sizes.size:
+            reached = np.full(sizes.size, log_p)
+            if log_p > _LOG_FLOOR:
+                below = np.where(tails <= log_p * (1 - 1e-12), tails, -np.inf).max(axis=1)
+                reached = np.where(below > -np.inf, np.maximum(below, _LOG_FLOOR), -np.inf)
+            total = np.logaddexp(total, _log_sum(np.log(sizes) + reached))
         # The observed value is itself one that could have been it.
         return float(min(0.0, max(total, log_p)))
 
 
+def _log_sum(terms: Floats) -> float:
+    top = float(terms.max())
+    return top + float(np.log(np.exp(terms - top).sum())) if top > -np.inf else top
+
+
 def _best_values(held: Ints, holders: Ints, law: _GroupLaw, incidence: Incidence) -> tuple[SharedValue, ...]:
     classes, where = np.unique(law.model.value_class[held], return_inverse=True)
-    expected = np.array([law.probabilities(int(c)).sum() for c in classes])[where.reshape(-1)]
+    expected = np.array([law.expected(int(c)) for c in classes])[where.reshape(-1)]
     surprise = holders * np.log(holders / np.maximum(expected, 1e-300)) - holders + expected
     surprise[holders <= expected] = 0.0
     ranked = np.lexsort((held, -surprise))[:_RANKED]
@@ -212,6 +237,6 @@ def _best_values(held: Ints, holders: Ints, law: _GroupLaw, incidence: Incidence
         single, corrected = known[key]
         degree = int(incidence.value_degrees[value])
         found.append(
-            SharedValue(incidence.values[value], count, degree, float(expected[at]), single, corrected)
+            SharedValue(incidence.values[value], count, degree, float(expected[at]), single, corrected, value)
         )
     return tuple(sorted(found, key=lambda s: (s.log_p_single, s.value)))

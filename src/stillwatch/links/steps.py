@@ -5,15 +5,20 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 from scipy import sparse
 
 from stillwatch.engines.step import DriverStep, Step
 from stillwatch.links.attributes import attribute_steps
 from stillwatch.links.bicm import BipartiteModel, fit_bicm
 from stillwatch.links.communities import communities, split_disconnected
-from stillwatch.links.incidence import Attributes
+from stillwatch.links.incidence import Attributes, Incidence
+from stillwatch.links.pair_kernels import shared_values
 from stillwatch.links.settings import LinkSettings
-from stillwatch.links.validated import validated_links
+from stillwatch.links.validated import ValidatedPairs, validated_links
+
+Ints = NDArray[np.int64]
 
 LINKS_SCHEMA = pa.schema(
     [
@@ -71,47 +76,56 @@ def fit_models(attributes: Attributes, strata: Mapping[str, str] | None = None) 
 def _links(tables: Mapping[str, pa.Table], settings: LinkSettings) -> pa.Table:
     attributes = Attributes.from_table(tables["account_attributes"])
     pairs = validated_links(attributes, fit_models(attributes), settings)
-    rows: dict[str, list[object]] = {name: [] for name in LINKS_SCHEMA.names}
-    for at, (i, j) in enumerate(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)):
-        for number, kind in enumerate(pairs.kinds):
-            values = _shared_values(attributes, kind, i, j, settings.cap)
-            if not values:
-                continue
-            row = (
-                attributes.entities[i],
-                attributes.entities[j],
-                kind,
-                values,
-                float(pairs.log_p_kind[at, number]) / np.log(10),
-                float(pairs.log_p[at]) / np.log(10),
-            )
-            for name, cell in zip(LINKS_SCHEMA.names, row, strict=True):
-                rows[name].append(cell)
-    return pa.table(rows, schema=LINKS_SCHEMA)
+    entities = pa.array(attributes.entities, pa.string())
+    parts = [
+        _of_kind(attributes.kinds[kind], pairs, number, entities, settings.cap)
+        for number, kind in enumerate(pairs.kinds)
+    ]
+    rows = pa.concat_tables([LINKS_SCHEMA.empty_table(), *(table for table, _ in parts)])
+    place = np.concatenate([np.zeros(0, np.int64), *(at for _, at in parts)])
+    # Pair by pair; within a pair kinds are in order already.
+    return rows.take(pa.array(np.argsort(place, kind="stable")))
 
 
-def _shared_values(attributes: Attributes, kind: str, i: int, j: int, cap: int) -> list[str]:
-    incidence = attributes.kinds[kind]
+def _of_kind(
+    incidence: Incidence, pairs: ValidatedPairs, number: int, entities: pa.Array, cap: int
+) -> tuple[pa.Table, Ints]:
+    """Rows of one kind, and the place of each row's pair."""
     matrix = incidence.matrix
-    first = matrix.indices[matrix.indptr[i] : matrix.indptr[i + 1]]
-    second = matrix.indices[matrix.indptr[j] : matrix.indptr[j + 1]]
-    both = np.intersect1d(first, second, assume_unique=True)
-    return [incidence.values[v] for v in both if incidence.value_degrees[v] <= cap]
+    both = np.stack([pairs.first, pairs.second], axis=1)
+    begins, values = shared_values(
+        matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64), incidence.value_degrees <= cap, both
+    )
+    at = np.flatnonzero(np.diff(begins))
+    names = pa.array(incidence.values, pa.string()).take(pa.array(values))
+    offsets = np.append(begins[at], begins[-1:]).astype(np.int32)
+    columns = [
+        entities.take(pa.array(pairs.first[at])),
+        entities.take(pa.array(pairs.second[at])),
+        pa.array([incidence.kind], pa.string()).take(pa.array(np.zeros(len(at), np.int64))),
+        pa.ListArray.from_arrays(pa.array(offsets), names),
+        pa.array(pairs.log_p_kind[at, number] / np.log(10)),
+        pa.array(pairs.log_p[at] / np.log(10)),
+    ]
+    return pa.table(columns, schema=LINKS_SCHEMA), at.astype(np.int64)
 
 
 def _communities(tables: Mapping[str, pa.Table], settings: LinkSettings) -> pa.Table:
     links = tables["links"]
-    pairs = links.group_by(["entity_a", "entity_b"]).aggregate([("log10_p_pair", "min")])
-    first, second = (np.array(pairs.column(name).to_pylist(), dtype=str) for name in ("entity_a", "entity_b"))
-    names, numbers = np.unique(np.concatenate([first, second]), return_inverse=True)
-    i, j = numbers.reshape(2, -1)
-    weight = np.maximum(-pairs.column("log10_p_pair_min").to_numpy(), 1e-9)
-    graph = sparse.csr_array(
-        (np.tile(weight, 2), (np.concatenate([i, j]), np.concatenate([j, i]))), shape=(names.size, names.size)
-    )
+    sides = [links.column(f"entity_{side}") for side in "ab"]
+    names = pc.unique(pa.chunked_array([chunk for side in sides for chunk in side.chunks], pa.string()))
+    names = names.take(pc.sort_indices(names))
+    i, j = (pc.index_in(side, value_set=names).to_numpy().astype(np.int64) for side in sides)
+    n = len(names)
+    pair, place = np.unique(i * n + j, return_inverse=True)
+    log_p = np.zeros(len(pair))
+    np.minimum.at(log_p, place.reshape(-1), links.column("log10_p_pair").to_numpy())
+    weight = np.maximum(-log_p, 1e-9)
+    ends = np.stack([pair // max(n, 1), pair % max(n, 1)])
+    graph = sparse.csr_array((np.tile(weight, 2), (ends.ravel(), ends[::-1].ravel())), shape=(n, n))
     columns = {
-        "entity": names.tolist(),
+        "entity": names,
         "community": communities(graph, settings.resolution),
-        "component": split_disconnected(graph, np.zeros(names.size, np.int64)),
+        "component": split_disconnected(graph, np.zeros(n, np.int64)),
     }
     return pa.table(columns, schema=COMMUNITIES_SCHEMA)

@@ -178,8 +178,8 @@ class Looks:
             self.live.run(step)
         sample = self.live.table("candidate_sample")
         tested = judge(usage, found, sample, self._beside(state), self.rates, self.told)
-        for name in ("candidate_matches", "candidate_sample"):
-            self.live.drop(name)
+        for step in sample_steps():
+            self.live.drop(step.output)
         return tested
 
     def _beside(self, state: State) -> Beside:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array
 
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
@@ -45,7 +45,6 @@ class Renumbering:
             entities=self.entity[candidate.entities],
             templates=tuple(int(number) for number in self.template[list(candidate.templates)]),
         )
-        volume = group.volume.tocoo()
-        row, column = volume.coords
-        placed = csr_array((volume.data, (self.entity[row], self.template[column])), shape=self.shape)
+        row, column = group.volume.coords
+        placed = coo_array((group.volume.data, (self.entity[row], self.template[column])), shape=self.shape)
         return replace(group, tests=replace(group.tests, candidate=renamed), volume=placed)

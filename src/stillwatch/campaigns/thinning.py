@@ -1,0 +1,92 @@
+"""How much of each candidate is tested: a bound for one group, and a bound for all groups together.
+
+The tests cost in proportion to the exchanges that they look at, and candidates are nested: an exchange may stand in
+a dozen of them. Past a bound on all of them together every group is allowed the same number of exchanges, so that
+small groups keep all of theirs and only the large ones are thinned.
+
+Most tests compare exchanges of one account with each other. A large group is therefore thinned to some of its accounts
+first, so that each keeps about `EACH` exchanges, and to some of their exchanges after that. Which accounts, a hash of
+their names decides: they are a sample of the group, so every null model holds for them that holds for the group.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from stillwatch.campaigns.candidates import Candidate
+from stillwatch.campaigns.repetition import Usage
+from stillwatch.text.sampling import uniform_of
+
+FloatArray = NDArray[np.float64]
+
+EACH = 40
+"""Exchanges of an account that tests can do with: at 20 an account, 45 to 517 exchanges make an e-value of 1e9
+(design, section 5, statistic C)."""
+LEAST_DRAWN = 100
+"""Accounts that are drawn of a group at least: a few hundred exchanges of each tell less than a few of many."""
+_SEED = 3
+
+
+@dataclass(frozen=True)
+class Thinning:
+    """What is tested of one candidate.
+
+    Attributes:
+        rate: part of the exchanges of the accounts that are drawn.
+        drawn: which of its entities are, in the candidate's order.
+    """
+
+    rate: float
+    drawn: NDArray[np.bool_]
+
+
+def thinnings(usage: Usage, found: Sequence[Candidate], cap: int, budget: int | None) -> list[Thinning]:
+    """What is tested of each candidate.
+
+    Args:
+        usage: who used which template.
+        found: the candidates.
+        cap: about how many exchanges of one candidate are tested at most.
+        budget: about how many exchanges are tested in all; None for no bound.
+    """
+    volumes = np.array([usage.volume(one.entities, one.templates) for one in found])
+    level = fair_level(volumes, cap, budget)
+    names = pa.array(usage.entities.tolist(), pa.string())
+    order = uniform_of(names, _SEED).to_numpy() if len(names) else np.zeros(0)
+    return [
+        _thinning(usage, candidate, volume, level, order)
+        for candidate, volume in zip(found, volumes.tolist(), strict=True)
+    ]
+
+
+def fair_level(volumes: FloatArray, cap: float, budget: float | None) -> float:
+    """The most exchanges of one group with which all groups keep within a budget, at most `cap`.
+
+    Args:
+        volumes: exchanges of each group, shape (n,).
+        cap: most exchanges of one group.
+        budget: most exchanges of all groups together; None for no bound.
+    """
+    kept = np.sort(np.minimum(volumes, cap))
+    if budget is None or len(kept) == 0 or kept.sum() <= budget:
+        return cap
+    # What all get if those from this one on get no more than this one.
+    spent = np.concatenate([[0.0], np.cumsum(kept)[:-1]]) + kept * np.arange(len(kept), 0, -1)
+    first = int(np.searchsorted(spent, budget, side="right"))
+    below = float(kept[:first].sum())
+    return (budget - below) / (len(kept) - first)
+
+
+def _thinning(usage: Usage, candidate: Candidate, volume: float, level: float, order: FloatArray) -> Thinning:
+    n = len(candidate.entities)
+    drawn = np.ones(n, dtype=bool)
+    wanted = max(LEAST_DRAWN, int(level / EACH))
+    if volume > level and wanted < n:
+        places = np.argsort(order[candidate.entities], kind="stable")[:wanted]
+        drawn[:] = False
+        drawn[places] = True
+        volume = usage.volume(candidate.entities[drawn], candidate.templates)
+    return Thinning(min(1.0, level / max(volume, 1.0)), drawn)
