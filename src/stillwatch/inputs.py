@@ -13,6 +13,7 @@ import pyarrow as pa
 from stillwatch.engines.run import Report
 from stillwatch.exchange.dataset import open_dataset
 from stillwatch.exchange.errors import UnreadableInputError
+from stillwatch.exchange.output import copy_file
 from stillwatch.exchange.prepare import QUARANTINE_FILE, Prepared, PrepareOptions, prepare
 from stillwatch.exchange.privacy import IdentifierHasher
 from stillwatch.exchange.quality import Measure, Quality
@@ -189,7 +190,7 @@ def _keeping(quarantine: Path, out: Path) -> Iterator[None]:
         yield
     finally:
         if quarantine.exists():
-            shutil.copyfile(quarantine, out / QUARANTINE_FILE)
+            copy_file(quarantine, out / QUARANTINE_FILE)
 
 
 def _require_fit_rows(found: IngestReport, out: Path) -> None:

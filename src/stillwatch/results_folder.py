@@ -15,7 +15,7 @@ from stillwatch.campaigns.steps import put_step
 from stillwatch.campaigns.tables import HISTORY, QUALITY, RESULTS
 from stillwatch.engines.run import Run
 from stillwatch.exchange.errors import UsageError
-from stillwatch.exchange.output import as_json
+from stillwatch.exchange.output import as_json, write_text
 from stillwatch.exchange.prepare import QUARANTINE_FILE
 from stillwatch.exchange.quality import Measure
 from stillwatch.exchange.writer import write_table
@@ -93,6 +93,4 @@ def write_results(out: Path, tables: dict[str, pa.Table], summary: dict[str, Any
     """Write tables, and the summary last of all: a folder with a summary holds every table."""
     for name, table in tables.items():
         write_table(out / f"{name}.parquet", table)
-    partial = out / f"{SUMMARY}.partial"
-    partial.write_text(as_json(summary), encoding="utf-8")
-    partial.replace(out / SUMMARY)
+    write_text(out / SUMMARY, as_json(summary))

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from stillwatch import __version__
 from stillwatch.engines.journal import Journal
 from stillwatch.exchange.errors import UnreadableInputError, UsageError
-from stillwatch.exchange.output import partial_of, written
+from stillwatch.exchange.output import write_text
 from stillwatch.exchange.privacy import IdentifierHasher
 from stillwatch.exchange.tables import ACCOUNTS
 from stillwatch.exchange.writer import write_table
@@ -167,10 +167,7 @@ def save_input(folder: Path, found: Input) -> None:
         "measures": [list(measure) for measure in found.measures],
         "origin": found.origin,
     }
-    path = folder / _INPUT
-    with written(path):
-        partial_of(path).write_text(json.dumps(held), encoding="utf-8")
-        partial_of(path).replace(path)
+    write_text(folder / _INPUT, json.dumps(held))
 
 
 def load_input(folder: Path) -> Input | None:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,28 @@ def as_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
 def partial_of(path: Path) -> Path:
     """The name of a file that is not whole yet."""
     return path.with_name(path.name + ".partial")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file that has its name only when it is whole.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with written(path):
+        partial_of(path).write_text(text, encoding="utf-8")
+        partial_of(path).replace(path)
+
+
+def copy_file(source: Path, path: Path) -> None:
+    """Copy a file; the copy has its name only when it is whole.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    with written(path):
+        shutil.copyfile(source, partial_of(path))
+        partial_of(path).replace(path)
 
 
 @contextmanager

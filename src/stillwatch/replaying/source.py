@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stillwatch.engines.run import Report
-from stillwatch.exchange.output import as_json
+from stillwatch.exchange.output import as_json, write_text
 from stillwatch.inputs import Input, prepare_input
 from stillwatch.replaying.slices import TimeSorted, sort_by_time
 from stillwatch.settings import ScanSettings
@@ -82,7 +82,7 @@ def make_source(
         signed = found.signatures / f"{SIGNATURES}.parquet"
         sort_by_time([signed], folder / signed.name, folder / "spill", settings.memory_limit, target)
     pq.write_table(found.accounts, folder / "accounts.parquet")
-    (folder / _READY).write_text(as_json(_told(found)), encoding="utf-8")
+    write_text(folder / _READY, as_json(_told(found)))
     return take_source(folder)
 
 
