@@ -50,6 +50,7 @@ from stillwatch.links.incidence import Attributes
 from stillwatch.links.steps import fit_models, link_steps
 from stillwatch.results_folder import group_tables, quality_table, text_tables, write_results
 from stillwatch.resuming import begin, identity, is_worth_keeping, load_input, save_input
+from stillwatch.room import expected_bytes, require_room
 from stillwatch.settings import ScanSettings
 from stillwatch.signals.classifiers import load_classifiers
 from stillwatch.signals.signatures import FIELDS
@@ -185,6 +186,9 @@ def _scan(
 
 def _input(request: ScanRequest, out: Path, settings: ScanSettings, report: Report) -> Input:
     """The input as an interrupted scan found it, or checked now."""
+    # Tables of a cluster stand elsewhere.
+    if settings.check_disk and settings.spark_folder is None:
+        require_room(out / STEPS, expected_bytes(request.inputs, copied=settings.engine != DUCKDB))
     found = load_input(out / STEPS) if request.resume else None
     if found is None:
         # No step reads identifiers of exchanges, but an engine elsewhere would be sent the files whole.
