@@ -8,6 +8,7 @@ python -m benchmarks.peers --only signatures --only linear_signals --dry
 import argparse
 import importlib
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -85,11 +86,18 @@ def versions(venv: Path, comparisons: list[Comparison]) -> dict[str, str]:
     return found
 
 
+def load() -> str:
+    """How busy the machine was in the last quarter of an hour; empty where the system does not tell it."""
+    if not hasattr(os, "getloadavg"):
+        return ""
+    return f" Load of the machine {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores."
+
+
 def _about(given: argparse.Namespace, comparisons: list[Comparison]) -> str:
     return (
         f"World `{WORLD}`, seed {SEED}, prompts lengthened to {CHARACTERS} characters on average; "
         f"medians of at least {given.rounds} rounds, Python {platform.python_version()}, {platform.machine()}. "
-        f"Peers: {told_versions(versions(given.venv, comparisons)) or 'none'}."
+        f"Peers: {told_versions(versions(given.venv, comparisons)) or 'none'}.{load()}"
     )
 
 

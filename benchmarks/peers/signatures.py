@@ -153,7 +153,8 @@ COMPARISON = Comparison(
             ours,
             None,
             "Finds the words itself, of any script, from the bytes of the Arrow buffer; one hash a word "
-            "(one permutation, optimal densification), 64 bits a value.",
+            "(one permutation, optimal densification), 64 bits a value. `text/minhash` serves a baseline; a scan's "
+            "own signatures are skeletons.",
         ),
         Side(
             "rensa",
