@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from stillwatch.engines.duckdb import DuckdbEngine
 from stillwatch.exchange.schema import TIMESTAMP
-from stillwatch.signals import signatures
+from stillwatch.signals import signatures, templates
 from stillwatch.signals.templates import compare, families
 from stillwatch.text.frequency import Sketch, update
 from stillwatch.text.skeleton import skeletons
@@ -251,3 +251,24 @@ def test_a_sketch_without_rare_texts_still_splits(tmp_path):
     assert (less.n_texts, less.n_counted) == (sketch.n_texts, sketch.n_counted)
     one, other = (skeletons(pa.array(prompts), s) for s in (sketch, less))
     assert (one.skeleton == other.skeleton).all() and (one.content == other.content).all()
+
+
+def test_of_too_many_skeletons_the_rare_ones_join_and_do_not_lead(tmp_path, monkeypatch):
+    prompts, chat = world()
+    whole, found = run(tmp_path / "whole", exchanges(prompts + chat))
+    monkeypatch.setattr(templates, "MOST_LEADING", 12)
+    part, again = run(tmp_path / "part", exchanges(prompts + chat))
+    # The largest templates are led; what else stands in them is similar enough to join.
+    named = [(one, other) for (_, one), (_, other) in zip(found, again, strict=True) if one is not None]
+    assert sum(one == other for one, other in named) >= 0.95 * len(named)
+    assert len(part) <= len(whole)
+    assert sum(signature is not None for signature in part["signature"].to_pylist()) <= 12
+
+
+def test_known_skeletons_keep_their_family_however_rare(tmp_path, monkeypatch):
+    prompts, chat = world()
+    first, found_first = run(tmp_path / "1", exchanges(prompts + chat))
+    monkeypatch.setattr(templates, "MOST_LEADING", 1)
+    second, found_second = run(tmp_path / "2", exchanges(prompts + chat), known=first)
+    assert found_second == found_first
+    assert second["n_texts"].to_pylist() == first["n_texts"].to_pylist()

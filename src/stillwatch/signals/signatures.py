@@ -42,7 +42,7 @@ class Field:
 
 
 FIELDS: Mapping[str, Field] = {
-    "prompt": Field(Settings(), 20, 23, sampled=True),
+    "prompt": Field(Settings(), 20, 22, sampled=True),
     # System prompts are long and few, and a short one that is sent word for word is still a system prompt. They are
     # sent again and again, so their bytes say little of how many there are, and none of them may be left out.
     "system_prompt": Field(Settings(words=3), 18, 21, sampled=False),

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from numba import njit, uint64
 
 from stillwatch.text.skeleton import GRAMS, Settings
@@ -39,6 +40,12 @@ SIMILAR = 0.4
 CONTAINED = 0.8
 BORROWED = 0.3
 FRAME = 5
+
+
+MOST_LEADING = 200_000
+"""Skeletons, most distinct texts first, that may begin a family. The others - in millions of exchanges mostly texts of
+their own with phrases of the language in the slots - may join one: their number is that of the exchanges."""
+_CHUNK = 100_000
 
 
 class _Signatures(NamedTuple):
@@ -62,13 +69,18 @@ def families(skeletons: pa.Table, known: pa.Table | None = None, lineage: bool =
         have no template. Rows of `known` that do not occur any more stay, with counts of 0, so that the
         result can be the next `known`.
     """
-    fresh = _ordered(skeletons)
     old = _ordered(known if known is not None else FAMILIES_SCHEMA.empty_table())
+    order = _order(skeletons)
+    again = np.isin(_numbers(skeletons, "skeleton")[order], _numbers(old, "skeleton"))
+    leading = again | (np.arange(len(order)) < MOST_LEADING)
+    fresh = skeletons.take(pa.array(order[leading]))
     everything = np.concatenate([_numbers(old, "skeleton"), _numbers(fresh, "skeleton")])
     n_old = old.num_rows
     texts = np.concatenate([np.zeros(n_old, np.int64), _numbers(fresh, "n_texts").astype(np.int64)])
     exchanges = np.concatenate([np.zeros(n_old, np.int64), _numbers(fresh, "n_exchanges").astype(np.int64)])
-    signatures = _unpack(old["signature"].to_pylist() + fresh["signature"].to_pylist())
+    signatures = _unpack(
+        pa.chunked_array([*old["signature"].chunks, *fresh["signature"].chunks], pa.binary())
+    )
     old_ids = old["template_id"].to_pylist() if n_old else []
     first_of_id = {template_id: row for row, template_id in reversed(list(enumerate(old_ids)))}
     parents = np.arange(len(everything), dtype=np.int64)
@@ -81,6 +93,17 @@ def families(skeletons: pa.Table, known: pa.Table | None = None, lineage: bool =
     shares = _own_share(signatures, texts)
     leads = _cluster(tuple(signatures), shares, parents, n_old, rare, lineage)
     family = _roots(parents)
+    # Known already: the counts are this dataset's, family and signature the known ones.
+    texts[at_old], exchanges[at_old] = texts[n_old + at_fresh], exchanges[n_old + at_fresh]
+    texts[n_old + at_fresh], exchanges[n_old + at_fresh] = 0, 0
+    single = np.ones(len(family), np.bool_)
+    single[n_old + at_fresh] = False
+
+    rest = _Leaders.of(signatures, leads).joined(skeletons, order[~leading])
+    everything = np.concatenate([everything, rest.skeletons])
+    texts, exchanges = np.concatenate([texts, rest.texts]), np.concatenate([exchanges, rest.exchanges])
+    family, single = np.concatenate([family, family[rest.rows]]), np.append(single, rest.rows >= 0)
+    leads = np.append(leads, np.zeros(len(rest.rows), np.bool_))
 
     counted = np.zeros((2, len(family)), np.int64)
     np.add.at(counted[0], family, texts)
@@ -90,46 +113,35 @@ def families(skeletons: pa.Table, known: pa.Table | None = None, lineage: bool =
         int(row): old_ids[row] if row < n_old else f"tpl_{int(everything[row]) >> 16:012x}"
         for row in np.unique(family[supported])
     }
-    return _table(
-        everything, texts, exchanges, [names.get(int(f)) for f in family], (signatures, leads, n_old)
+    kept = np.flatnonzero(single & np.isin(family, family[supported]))
+    kept = kept[np.argsort(everything[kept])]
+    return pa.table(
+        [
+            pa.array(everything[kept]),
+            _named(names, family[kept]),
+            pa.array(exchanges[kept]),
+            pa.array(texts[kept]),
+            _pack(signatures, kept, leads[kept]),
+        ],
+        schema=FAMILIES_SCHEMA,
     )
 
 
-def _table(  # type: ignore[no-untyped-def]
-    skeletons: npt.NDArray[np.uint64],
-    texts: npt.NDArray[np.int64],
-    exchanges: npt.NDArray[np.int64],
-    names: list[str | None],
-    compared,
-) -> pa.Table:
-    signatures, leads, n_old = compared
-    rows: dict[int, dict[str, Any]] = {}
-    for i, name in enumerate(names):
-        if name is None:
-            continue
-        key = int(skeletons[i])
-        grams = signatures.grams[i, : signatures.n_grams[i]]
-        signature = np.concatenate([signatures.edges[i], grams]).astype("<u8").tobytes() if leads[i] else None
-        earlier = rows.get(key)
-        if earlier is not None and i >= n_old:
-            # Known already: its counts are this dataset's, its family and signature the known ones.
-            earlier["n_exchanges"], earlier["n_texts"] = int(exchanges[i]), int(texts[i])
-            continue
-        rows[key] = {
-            "skeleton": key,
-            "template_id": name,
-            "n_exchanges": int(exchanges[i]),
-            "n_texts": int(texts[i]),
-            "signature": signature,
-        }
-    return pa.Table.from_pylist([rows[key] for key in sorted(rows)], schema=FAMILIES_SCHEMA)
+def _named(names: dict[int, str], family: npt.NDArray[np.int64]) -> pa.Array:
+    rows = np.array(sorted(names), np.int64)
+    listed = pa.array([names[row] for row in rows.tolist()], pa.string())
+    return listed.take(pa.array(np.searchsorted(rows, family)))
+
+
+def _order(table: pa.Table) -> npt.NDArray[np.int64]:
+    """Most distinct texts first; ties by exchanges, then by hash, so that no order of files shows."""
+    keys = [("n_texts", "descending"), ("n_exchanges", "descending"), ("skeleton", "ascending")]
+    order: npt.NDArray[np.int64] = pc.sort_indices(table, keys).to_numpy().astype(np.int64)
+    return order
 
 
 def _ordered(table: pa.Table) -> pa.Table:
-    """Most distinct texts first; ties by exchanges, then by hash, so that no order of files shows."""
-    return table.sort_by(
-        [("n_texts", "descending"), ("n_exchanges", "descending"), ("skeleton", "ascending")]
-    )
+    return table.take(pa.array(_order(table)))
 
 
 def _numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
@@ -137,18 +149,79 @@ def _numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
     return values.astype(np.uint64) if name == "skeleton" else values
 
 
-def _unpack(signatures: list[bytes | None]) -> _Signatures:
-    out = _Signatures(
-        np.zeros((len(signatures), GRAMS), np.uint64),
-        np.zeros(len(signatures), np.int64),
-        np.zeros((len(signatures), 2), np.uint64),
-    )
-    for row, signature in enumerate(signatures):
-        values = np.frombuffer(signature or bytes(16), "<u8")[: GRAMS + 2]
-        out.edges[row] = values[:2]
-        out.grams[row, : len(values) - 2] = values[2:]
-        out.n_grams[row] = len(values) - 2
+def _unpack(packed: pa.ChunkedArray) -> _Signatures:
+    column = packed.cast(pa.large_binary()).combine_chunks()
+    n = len(column)
+    out = _Signatures(np.zeros((n, GRAMS), np.uint64), np.zeros(n, np.int64), np.zeros((n, 2), np.uint64))
+    sizes = pc.fill_null(pc.binary_length(column), 0).to_numpy(zero_copy_only=False).astype(np.int64) // 8
+    _, offsets, data = column.buffers()
+    if not sizes.any():
+        return out
+    starts = np.frombuffer(offsets, np.int64)[column.offset : column.offset + n]
+    values = np.frombuffer(data, np.uint8)
+    _read_signatures(starts, sizes, values, out.edges, out.grams, out.n_grams)
     return out
+
+
+def _pack(signatures: _Signatures, rows: npt.NDArray[np.int64], leads: npt.NDArray[np.bool_]) -> pa.Array:
+    """Signatures of these rows as stored, null where they lead nothing."""
+    whole = np.concatenate([signatures.edges[rows], signatures.grams[rows]], axis=1)
+    sizes = np.where(leads, signatures.n_grams[rows] + 2, 0)
+    used = np.arange(GRAMS + 2) < sizes[:, None]
+    offsets = np.concatenate([[0], np.cumsum(8 * sizes)]).astype(np.int64)
+    data = pa.py_buffer(whole[used].astype("<u8"))
+    valid = pa.array(leads).buffers()[1]
+    return pa.Array.from_buffers(pa.large_binary(), len(rows), [valid, pa.py_buffer(offsets), data]).cast(
+        pa.binary()
+    )
+
+
+class _Joined(NamedTuple):
+    """Skeletons that joined a family without a chance to lead one, and the row of the leader that each joined."""
+
+    skeletons: npt.NDArray[np.uint64]
+    texts: npt.NDArray[np.int64]
+    exchanges: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
+
+
+class _Leaders(NamedTuple):
+    """The rows that others are compared with, by their shingles: entries of a shingle stand together, in order."""
+
+    rows: npt.NDArray[np.int64]
+    signatures: _Signatures
+    shingles: npt.NDArray[np.uint64]
+    starts: npt.NDArray[np.int64]
+    entries: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, signatures: _Signatures, leads: npt.NDArray[np.bool_]) -> "_Leaders":
+        rows = np.flatnonzero(leads)
+        own = _Signatures(signatures.grams[rows], signatures.n_grams[rows], signatures.edges[rows])
+        used = np.arange(GRAMS) < own.n_grams[:, None]
+        shingles, entries = own.grams[used], np.nonzero(used)[0]
+        order = np.argsort(shingles, kind="stable")
+        distinct, starts = np.unique(shingles[order], return_index=True)
+        return cls(rows, own, distinct, np.append(starts, len(order)).astype(np.int64), entries[order])
+
+    def joined(self, skeletons: pa.Table, wanted: npt.NDArray[np.int64]) -> _Joined:
+        """Those of the wanted rows of a table that are similar to a leader, or nearly contain one."""
+        chunks = (wanted[at : at + _CHUNK] for at in range(0, len(wanted), _CHUNK))
+        parts = [self._joined(skeletons.take(pa.array(chunk))) for chunk in chunks]
+        nothing = np.zeros(0, np.int64)
+        empty = _Joined(nothing.astype(np.uint64), nothing, nothing, nothing)
+        return _Joined(*(np.concatenate(columns) for columns in zip(empty, *parts, strict=True)))
+
+    def _joined(self, skeletons: pa.Table) -> _Joined:
+        signatures = _unpack(pa.chunked_array(skeletons["signature"].chunks, pa.binary()))
+        best = np.full(len(skeletons), -1, np.int64)
+        index = self.shingles, self.starts, self.entries
+        _nearest(tuple(signatures), tuple(self.signatures), index, best)
+        kept = best >= 0
+        skeleton, texts, exchanges = (
+            _numbers(skeletons, name)[kept] for name in ("skeleton", "n_texts", "n_exchanges")
+        )
+        return _Joined(skeleton, texts, exchanges, self.rows[best[kept]])
 
 
 def _own_share(signatures: _Signatures, texts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
@@ -169,6 +242,21 @@ def _roots(parents: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         if (further == roots).all():
             return roots
         roots = further
+
+
+@njit(nogil=True, cache=True)
+def _read_signatures(starts, sizes, values, edges, grams, n_grams):  # type: ignore[no-untyped-def]
+    """Little-endian numbers of 8 bytes: two edges, then at most GRAMS shingles."""
+    for row in range(len(starts)):
+        for i in range(min(sizes[row], GRAMS + 2)):
+            number = uint64(0)
+            for byte in range(8):
+                number |= uint64(values[starts[row] + 8 * i + byte]) << uint64(8 * byte)
+            if i < 2:
+                edges[row, i] = number
+            else:
+                grams[row, i - 2] = number
+        n_grams[row] = max(0, min(sizes[row], GRAMS + 2) - 2)
 
 
 @njit(nogil=True, cache=True)
@@ -208,6 +296,38 @@ def _borrowed(left, n_left, shares, right, n_right):  # type: ignore[no-untyped-
             total += shares[i]
             n += 1
     return n == 0 or total < BORROWED * n
+
+
+@njit(nogil=True, cache=True)
+def _nearest(own, leaders, index, best):  # type: ignore[no-untyped-def]
+    """The leader with most shared shingles among those that a row is similar to, or nearly contains."""
+    grams, n_grams, edges = own
+    leader_grams, leader_sizes, leader_edges = leaders
+    shingles, starts, entries = index
+    longest_list = 64
+    stamps = np.full(len(leader_sizes), -1, np.int64)
+    for row in range(len(n_grams)):
+        most = -1
+        for g in range(n_grams[row]):
+            place = np.searchsorted(shingles, grams[row, g])
+            if place == len(shingles) or shingles[place] != grams[row, g]:
+                continue
+            for entry in range(starts[place], min(starts[place + 1], starts[place] + longest_list)):
+                other = entries[entry]
+                if stamps[other] == row:
+                    continue
+                stamps[other] = row
+                shared, mine, its = compare(
+                    grams[row], n_grams[row], leader_grams[other], leader_sizes[other]
+                )
+                near = shared >= SIMILAR * max(1, mine + its - shared)
+                if not near and not (its > 0 and shared >= CONTAINED * its):
+                    continue
+                opens = edges[row, 0] != uint64(0) and edges[row, 0] == leader_edges[other, 0]
+                closes = edges[row, 1] != uint64(0) and edges[row, 1] == leader_edges[other, 1]
+                rank = shared + (GRAMS + 1 if opens or closes else 0)
+                if rank > most:
+                    most, best[row] = rank, other
 
 
 @njit(nogil=True, cache=True)

@@ -18,9 +18,9 @@ from numba import njit, uint64
 from stillwatch.text.hashing import bucket, combine
 from stillwatch.text.tokens import Tokens, tokenize
 
-LANES = 16
-"""Outputs that are summed together: a feature's weights then fill one line of the cache, and one vector
-instruction adds many of them."""
+LANES = (1, 8, 16)
+"""Outputs that are summed together, so that one vector instruction adds many of them: a kernel for each number, since
+only a loop of known length becomes vectors. Sixteen weights fill one line of the cache."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,15 @@ class LinearModel:
 
     @cached_property
     def lanes(self) -> list[npt.NDArray[np.float32]]:
-        """The weights in pieces of `LANES` outputs, the last one filled up with zeros."""
+        """The weights in pieces of so many outputs as there are `LANES` for, the last one filled up with zeros."""
         features, outputs = self.weights.shape
-        pieces = []
-        for first in range(0, outputs, LANES):
-            piece = np.zeros((features, LANES), np.float32)
-            piece[:, : min(LANES, outputs - first)] = self.weights[:, first : first + LANES]
+        pieces, first = [], 0
+        while first < outputs:
+            width = next((lanes for lanes in LANES if lanes >= outputs - first), LANES[-1])
+            piece = np.zeros((features, width), np.float32)
+            piece[:, : outputs - first] = self.weights[:, first : first + width]
             pieces.append(piece)
+            first += width
         return pieces
 
     @property
@@ -64,8 +66,10 @@ def score(texts: pa.Array | pa.ChunkedArray | Tokens, model: LinearModel) -> npt
     tokens = texts if isinstance(texts, Tokens) else tokenize(texts)
     out = np.empty((len(tokens), len(model.bias)), np.float32)
     bias = np.ascontiguousarray(model.bias, np.float32)
-    for number, weights in enumerate(model.lanes):
-        _score(tokens.offsets, tokens.hashes, weights, bias[number * LANES :], out[:, number * LANES :])
+    first = 0
+    for weights in model.lanes:
+        _SCORERS[weights.shape[1]](tokens.offsets, tokens.hashes, weights, bias[first:], out[:, first:])
+        first += weights.shape[1]
     return out
 
 
@@ -122,27 +126,33 @@ def _features(offsets, hashes, bits, indptr, columns):  # type: ignore[no-untype
         indptr[row + 1] = start + n
 
 
-@njit(nogil=True, cache=True)
-def _score(offsets, hashes, weights, bias, out):  # type: ignore[no-untyped-def]
-    n_features, n_outputs = len(weights), min(LANES, out.shape[1])
-    bits = 0
-    while (1 << bits) < n_features:
-        bits += 1
-    longest = 1
-    for row in range(len(offsets) - 1):
-        longest = max(longest, 2 * (offsets[row + 1] - offsets[row]))
-    stamps = np.zeros(n_features, np.uint32)
-    columns = np.empty(longest, np.int32)
-    sums = np.empty(LANES, np.float32)
-    for row in range(len(offsets) - 1):
-        n = _distinct_buckets(
-            hashes, offsets[row], offsets[row + 1], bits, stamps, np.uint32(row + 1), columns
-        )
-        sums[:] = np.float32(0.0)
-        for j in range(n):
-            column = columns[j]
-            for k in range(LANES):
-                sums[k] += weights[column, k]
-        scale = np.float32(1.0 / np.sqrt(max(n, 1)))
-        for k in range(n_outputs):
-            out[row, k] = sums[k] * scale + bias[k]
+def _scorer(lanes: int):  # type: ignore[no-untyped-def]
+    @njit(nogil=True, cache=True)
+    def score_lanes(offsets, hashes, weights, bias, out):  # type: ignore[no-untyped-def]
+        n_features, n_outputs = len(weights), min(lanes, out.shape[1])
+        bits = 0
+        while (1 << bits) < n_features:
+            bits += 1
+        longest = 1
+        for row in range(len(offsets) - 1):
+            longest = max(longest, 2 * (offsets[row + 1] - offsets[row]))
+        stamps = np.zeros(n_features, np.uint32)
+        columns = np.empty(longest, np.int32)
+        sums = np.empty(lanes, np.float32)
+        for row in range(len(offsets) - 1):
+            n = _distinct_buckets(
+                hashes, offsets[row], offsets[row + 1], bits, stamps, np.uint32(row + 1), columns
+            )
+            sums[:] = np.float32(0.0)
+            for j in range(n):
+                column = columns[j]
+                for k in range(lanes):
+                    sums[k] += weights[column, k]
+            scale = np.float32(1.0 / np.sqrt(max(n, 1)))
+            for k in range(n_outputs):
+                out[row, k] = sums[k] * scale + bias[k]
+
+    return score_lanes
+
+
+_SCORERS = {lanes: _scorer(lanes) for lanes in LANES}
