@@ -73,7 +73,7 @@ def why_no_spark() -> str | None:
     return None if shutil.which("java") else "Spark needs Java, and there is none"
 
 
-def open_spark(folder: Path, **options: Any) -> Engine:
+def open_spark(folder: Path | str, **options: Any) -> Engine:
     """A Spark engine in the one Spark of this process, which ends with it."""
     from stillwatch.engines.spark import SparkEngine
     from stillwatch.engines.spark_session import open_session

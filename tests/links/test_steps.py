@@ -10,11 +10,13 @@ import pyarrow as pa
 import pytest
 
 from stillwatch.engines.duckdb import DuckdbEngine
+from stillwatch.engines.engine import Engine
 from stillwatch.exchange.schema import TableSchema
 from stillwatch.exchange.tables import ACCOUNTS, EXCHANGES
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.shared_attributes import shared_attribute_test
 from stillwatch.links.steps import COMMUNITIES_SCHEMA, LINKS_SCHEMA, fit_models, link_steps
+from tests.engines.every_engine import OpenEngine, every_engine
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 Rows = list[dict[str, Any]]
@@ -36,20 +38,22 @@ def exchange(account: str, number: int = 0, **cells: Any) -> dict[str, Any]:
     return {"exchange_id": f"{account}-{number}", "ts": START, "account_id": account, "model": "m", **cells}
 
 
-def run(engine: DuckdbEngine, exchanges: Rows, accounts: Rows) -> None:
+def run(engine: Engine, exchanges: Rows, accounts: Rows) -> None:
     engine.put("exchanges", table(EXCHANGES, exchanges))
     engine.put("accounts", table(ACCOUNTS, accounts))
     for step in link_steps():
         engine.run(step)
 
 
-def rows(engine: DuckdbEngine, name: str) -> set[tuple[Any, ...]]:
+def rows(engine: Engine, name: str) -> set[tuple[Any, ...]]:
     found = [tuple(row.values()) for row in engine.table(name).to_pylist()]
     assert len(found) == len(set(found)), "each row once"
     return set(found)
 
 
-def test_every_kind_and_the_organisations(engine: DuckdbEngine) -> None:
+@every_engine
+def test_every_kind_and_the_organisations(open_engine: OpenEngine, tmp_path: Path) -> None:
+    engine = open_engine(tmp_path)
     exchanges: Rows = [
         exchange("a", 0, client_ip="198.51.100.7", ja4="t13d", user_agent="sdk/1"),
         exchange("a", 1, client_ip="198.51.100.9", ja4="t13d", user_agent="sdk/1"),
@@ -77,6 +81,7 @@ def test_every_kind_and_the_organisations(engine: DuckdbEngine) -> None:
     assert rows(engine, "account_entities") == {("a", "a"), ("b", "acme"), ("c", "acme"), ("d", "d")}
     assert ("payment", "card", 2) in rows(engine, "attribute_values")
     assert ("not an address", None) in rows(engine, "address_prefixes")
+    engine.close()
 
 
 def test_bare_exchanges_and_no_accounts(engine: DuckdbEngine) -> None:

@@ -142,7 +142,10 @@ class SparkEngine:
             if not self._folder.is_whole(name):
                 return False
             self._name(name, self._session.read.parquet(literally(self._folder.path(name))))
-        return self.rows(name) == rows
+        if self.rows(name) != rows:
+            self._forget(name)
+            return False
+        return True
 
     def rows(self, name: str) -> int:
         """Number of rows of a table."""
@@ -205,11 +208,11 @@ class SparkEngine:
         if parts > FEW_STATES:
             groups = self._frames[states].repartition(math.isqrt(parts), "state")
             self._write(f"{states}_merged", groups.mapInArrow(Merged(step.merge), schema))
-            self._forget(states)
+            self._remove(states)
             states = f"{states}_merged"
         state = merged(_batches_of(self._frames[states]), step.merge)
         self.put(step.output, step.finish(step.start() if state is None else state))
-        self._forget(states)
+        self._remove(states)
 
     def _parts(self) -> int:
         """How many states a fold makes: one for each core of the cluster."""
@@ -240,6 +243,9 @@ class SparkEngine:
     def _forget(self, name: str) -> None:
         self._session.catalog.dropTempView(name)
         del self._frames[name]
+
+    def _remove(self, name: str) -> None:
+        self._forget(name)
         self._folder.remove(name)
 
 

@@ -15,13 +15,7 @@ _MEMORY = (
     "exceeding memory limits",
     "exit code 137",
 )
-_DISK = (
-    "No space left on device",
-    "FileNotFoundException",
-    "PATH_NOT_FOUND",
-    "FAILED_READ_FILE",
-    "DiskErrorException",
-)
+_DISK = ("No space left on device", "DiskErrorException", "Disk quota exceeded")
 
 
 @contextmanager

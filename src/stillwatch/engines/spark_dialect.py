@@ -92,7 +92,7 @@ def _require_portable(node: exp.Expr) -> None:
         raise EngineFailedError(
             f"the function {name} of a step is not known to give the same on Spark; see engines/spark_dialect.py"
         )
-    if _to_integer(node) and not isinstance(node.this, exp.Floor | exp.Sum):
+    if _to_integer(node) and not isinstance(node.this, exp.Floor | exp.Sum | exp.Null):
         raise EngineFailedError(f"{node.sql('duckdb')} rounds on DuckDB and cuts off on Spark; cast a FLOOR")
 
 

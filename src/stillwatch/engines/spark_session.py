@@ -81,12 +81,8 @@ def _start(master: str | None, conf: Mapping[str, str], log: Path | None) -> Spa
     if _GATEWAY not in os.environ:
         _require_java()
     try:
-        if log is None:
-            gateway = launch_gateway(settings, {"stdout": DEVNULL, "stderr": DEVNULL})
-        else:
-            log.parent.mkdir(parents=True, exist_ok=True)
-            with log.open("ab") as told:
-                gateway = launch_gateway(settings, {"stdout": told, "stderr": told})
+        # Java stays when Spark is stopped, and takes the next one in.
+        gateway = SparkContext._gateway or _launch(settings, log)
         context = SparkContext(conf=settings, gateway=gateway)
     except (PySparkException, OSError) as error:
         raise EngineFailedError(f"Spark does not start{_reason(log)}") from error
@@ -94,6 +90,14 @@ def _start(master: str | None, conf: Mapping[str, str], log: Path | None) -> Spa
     # What fails is raised; PySpark would print it as well.
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)
     return context
+
+
+def _launch(settings: SparkConf, log: Path | None) -> object:
+    if log is None:
+        return launch_gateway(settings, {"stdout": DEVNULL, "stderr": DEVNULL})
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as told:
+        return launch_gateway(settings, {"stdout": told, "stderr": told})
 
 
 def _require_java() -> None:
