@@ -27,8 +27,8 @@ from stillwatch.results_folder import clear_results, require_own
 from stillwatch.settings import ScanSettings
 from stillwatch.sources.files import STANDARD_INPUT, expand
 
-_INPUT = "input.json"
-_ACCOUNTS = "input_accounts.parquet"
+_INPUT = "input/found.json"
+_ACCOUNTS = "input/accounts.parquet"
 _WHATEVER = ("threads", "memory_limit", "check_disk", "key_file", "master")
 """Settings that change no result, and the place of the key, whose id is compared."""
 
