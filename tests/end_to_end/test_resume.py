@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from stillwatch.progress import SCAN_SHARES
 from tests.cli.command import run
 from tests.end_to_end.worlds import scan
 
@@ -31,6 +33,45 @@ Journal.add = stopping
 sys.argv = ["stillwatch", *sys.argv[3:]]
 main()
 """
+
+
+# Stops it while a file is being written: half of it is there, under the name that it has until it is whole.
+TEARING = """
+import os, signal, sys
+from pathlib import Path
+from stillwatch.cli.main import main
+
+name, replace = sys.argv[1], Path.replace
+
+def tearing(self, target):
+    if Path(target).name == name:
+        os.truncate(self, self.stat().st_size // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return replace(self, target)
+
+Path.replace = tearing
+sys.argv = ["stillwatch", *sys.argv[2:]]
+main()
+"""
+
+
+def torn(name: str, *arguments: str | Path) -> None:
+    command = [sys.executable, "-c", TEARING, name, *map(str, arguments)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+
+
+def require_whole(folder: Path) -> None:
+    """Every file that has the name of a result can be read to its end."""
+    for file in folder.iterdir():
+        if file.suffix == ".parquet":
+            pq.read_table(file)
+        elif file.suffix == ".json":
+            json.loads(file.read_text())
+        elif file.suffix == ".html":
+            assert file.read_text().rstrip().endswith("</html>")
+        else:
+            assert file.name == "steps" or file.suffix == ".partial", file
 
 
 def stopped(
@@ -63,7 +104,15 @@ def test_stopped_again_and_again_it_ends_the_same(world, scanned, tmp_path):
     # A table that is no longer what it was, and all that came after it, is made again.
     names = steps(out)
     (out / "steps" / f"{names[-2]}.parquet").write_bytes(b"PAR1 torn")
+    for name in ("flagged.parquet", "members.parquet", "summary.json", "report.html"):
+        torn(name, *arguments, "--resume")
+        assert not (out / name).exists()
+        require_whole(out)
     again = scan(out, world.dataset, "--resume")
+    assert not list(out.rglob("*.partial"))
+    assert {step["name"].replace("_", " ") for step in again.summary["steps"]} >= (
+        SCAN_SHARES.keys() - {"reading logs", "checking the dataset", "testing groups"}
+    )
     assert tables(out) == tables(scanned.folder)
     assert not (out / "steps").exists()
     assert [step["name"] for step in again.summary["steps"]] == [
