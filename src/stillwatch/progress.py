@@ -35,6 +35,10 @@ class Estimate:
         self._phase_done: float | None = None
         self._worked = 0.0  # shares of the phases that were gone through; others were left out
         self._pace: float | None = None  # seconds a share
+        self._base: tuple[float, float] | None = (
+            self._start,
+            0.0,
+        )  # where the count began that is told, if no shares are known
         self._furthest = 0.0
         self.words = ""
 
@@ -43,8 +47,16 @@ class Estimate:
         self.words = words
         if words in self._shares and words != self._phase:
             self._enter(words)
-        if words == self._phase or not self._shares:
-            self._phase_done = min(done / total, 1.0) if total > 0 else None
+        told = min(done / total, 1.0) if total > 0 else None
+        if words == self._phase:
+            self._phase_done = told
+        elif not self._shares:
+            # One count after the other: where it falls, or pauses, another begins.
+            if told is None:
+                self._base = None
+            elif self._base is None or told < (self._phase_done or 0.0):
+                self._base = (self._clock(), told)
+            self._phase_done = told
 
     def _enter(self, phase: str) -> None:
         now = self._clock()
@@ -62,7 +74,10 @@ class Estimate:
 
     @property
     def fraction(self) -> float | None:
-        """How much of the run is done; it never falls. None where nobody knows."""
+        """How much of the run is done, which never falls; without shares, of what is counted at the moment.
+
+        None where nobody knows.
+        """
         if not self._shares:
             return self._phase_done
         if self._phase is None:
@@ -90,8 +105,14 @@ class Estimate:
         fraction, elapsed = self.fraction, self.elapsed
         if fraction is None or elapsed < 2:
             return None
-        if not self._shares or self._phase is None:
-            return elapsed * (1 - fraction) / fraction if fraction > 0.02 else None
+        if not self._shares:
+            if self._base is None:
+                return None
+            since, before = self._base
+            passed, gained = self._clock() - since, fraction - before
+            return passed * (1 - fraction) / gained if gained > 0.02 and passed > 1 else None
+        if self._phase is None:
+            return None
         worked = self._worked + self._inside() * self._shares[self._phase]
         if worked < 0.02 * self._total:
             return None
@@ -121,3 +142,10 @@ def clock_words(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def so_far(estimate: Estimate) -> str:
+    """Percent, time passed, time left, as far as they are known."""
+    fraction = estimate.fraction
+    percent = "" if fraction is None else f"{fraction:.0%}"
+    return "  ".join(filter(None, (percent, clock_words(estimate.elapsed), in_words(estimate.left))))

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
-from rich.text import Text
 
 from stillwatch.evidence.visible import visible
 from stillwatch.exchange.output import as_json
@@ -53,10 +51,12 @@ def progress(title: str, shares: Mapping[str, float] | None = None) -> Iterator[
         title: what is done.
         shares: what its phases usually take, for an estimate of what is left (`stillwatch.progress`).
     """
+    # Only who shows a bar loads what draws it: `--help` is quick.
+    from stillwatch.cli.progress_bar import bar
     from stillwatch.progress import Estimate
 
     estimate = Estimate(shares or {})
-    shown = _bar if messages.is_terminal else _lines
+    shown = bar if messages.is_terminal else _lines
     try:
         with shown(title, estimate) as report:
             yield report
@@ -67,55 +67,14 @@ def progress(title: str, shares: Mapping[str, float] | None = None) -> Iterator[
 
 
 @contextmanager
-def _bar(title: str, estimate: "Estimate") -> Iterator[Report]:
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        _Told(estimate),
-    )
-    with Progress(*columns, console=messages, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-
-        def report(words: str, done: int, total: int) -> None:
-            estimate.tell(words, done, total)
-            bar.update(task, description=f"{title}: {words}")
-
-        yield report
-
-
-class _Told(ProgressColumn):
-    """Percent, time passed, time left; asked for several times a second, it moves the bar too."""
-
-    def __init__(self, estimate: "Estimate") -> None:
-        super().__init__()
-        self._estimate = estimate
-
-    def render(self, task: Task) -> Text:
-        """The words of this moment."""
-        fraction = self._estimate.fraction
-        if fraction is not None:
-            task.total, task.completed = 1.0, fraction
-        else:
-            task.total = None
-        return Text(_so_far(self._estimate))
-
-
-def _so_far(estimate: "Estimate") -> str:
-    from stillwatch.progress import clock_words, in_words
-
-    fraction = estimate.fraction
-    percent = "" if fraction is None else f"{fraction:.0%}"
-    return "  ".join(filter(None, (percent, clock_words(estimate.elapsed), in_words(estimate.left))))
-
-
-@contextmanager
 def _lines(title: str, estimate: "Estimate") -> Iterator[Report]:
+    from stillwatch.progress import so_far
+
     stopped = threading.Event()
 
     def tell() -> None:
         while not stopped.wait(LINE_SECONDS):
-            messages.print(plain(f"{title}: {estimate.words}  {_so_far(estimate)}"), highlight=False)
+            messages.print(plain(f"{title}: {estimate.words}  {so_far(estimate)}"), highlight=False)
 
     teller = threading.Thread(target=tell, name="stillwatch-progress", daemon=True)
     teller.start()

@@ -54,9 +54,11 @@ def score(
     from stillwatch.lab.score import score as run_score
     from stillwatch.lab.scoring.html_page import write_page
 
-    found = run_score(results, labels, dataset)
-    if html is not None:
-        write_page(pool([found]), html)
+    with progress("Scoring") as report:
+        report(str(results), 0, 0)
+        found = run_score(results, labels, dataset)
+        if html is not None:
+            write_page(pool([found]), html)
     if as_json:
         print_json(found.to_dict(spent=True))
         return

@@ -29,7 +29,7 @@ app = typer.Typer(
         "3 unreadable input; 4 output cannot be written; 70 internal error; 130 interrupted."
     ),
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,  # panels would cost as much time as all the rest of the start
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
