@@ -40,7 +40,7 @@ from stillwatch.campaigns.steps import (
 )
 from stillwatch.engines.engine import Engine
 from stillwatch.engines.journal import Journal
-from stillwatch.engines.opening import DUCKDB, open_engine
+from stillwatch.engines.opening import DUCKDB, open_engine, require_engine
 from stillwatch.engines.run import Report, Run
 from stillwatch.evidence.report import write_report
 from stillwatch.exchange.errors import UsageError
@@ -125,6 +125,8 @@ def scan(
     if request.resume and settings.hash_only:
         raise UsageError("a scan with --hash-only leaves nothing to go on with", "leave out --resume")
     memory = remember(settings.known, settings.verdicts, out)
+    with computed(out):
+        require_engine(settings.engine_choice())
     wanted = identity(request.inputs, request.join, settings, out)
     with written(out):
         out.mkdir(parents=True, exist_ok=True)
@@ -191,8 +193,8 @@ def _input(request: ScanRequest, out: Path, settings: ScanSettings, report: Repo
         require_room(out / STEPS, expected_bytes(request.inputs, copied=settings.engine != DUCKDB))
     found = load_input(out / STEPS) if request.resume else None
     if found is None:
-        # No step reads identifiers of exchanges, but an engine elsewhere would be sent the files whole.
-        hide = settings.engine == DUCKDB
+        # No step reads identifiers of exchanges, but a folder elsewhere is sent the files whole.
+        hide = settings.engine == DUCKDB or settings.spark_folder is None
         shutil.rmtree(out / STEPS / "input", ignore_errors=True)
         found = prepare_input(request.inputs, out, settings, report, join=request.join, hide_identifiers=hide)
         if not settings.hash_only:

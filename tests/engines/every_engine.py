@@ -43,6 +43,11 @@ GAPS = {
         "Stands in the first row of a skeleton in each batch, and batches differ; what is made of it does not.",
         frozenset({"prompt_signature", "system_prompt_signature"}),
     ),
+    "identifiers": Gap(
+        "Where exchanges are copied to a folder elsewhere (`spark_folder`), their identifiers are hashed first; "
+        "otherwise nobody reads them. The table `quality` says which.",
+        frozenset({"identifiers not read", "identifiers hashed"}),
+    ),
     "unsigned": Gap(
         "Spark has no unsigned integers. Those of 64 bits have an exact stand-in; shorter ones are refused, no step "
         "has any.",

@@ -32,6 +32,18 @@ class EngineChoice:
     conf: Mapping[str, str] = field(default_factory=dict)
 
 
+def require_engine(choice: EngineChoice) -> None:
+    """See that an engine's packages and programs are there, before other work is done for it.
+
+    Raises:
+        EngineMissingError: one is not.
+    """
+    if choice.name == SPARK:
+        from stillwatch.engines.spark_session import require_java  # noqa: PLC0415
+
+        require_java()
+
+
 def open_engine(folder: Path, choice: EngineChoice) -> Engine:
     """An engine that works in a folder.
 

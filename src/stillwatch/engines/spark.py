@@ -52,6 +52,8 @@ _NEEDED = {
     "spark.sql.parquet.datetimeRebaseModeInWrite": "CORRECTED",
     "spark.sql.parquet.inferTimestampNTZ.enabled": "true",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # Columns that no step reads may be of any type.
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
 }
 _WRITE = {"compression": "zstd", "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false"}
 

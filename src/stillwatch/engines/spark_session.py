@@ -78,8 +78,7 @@ def _start(master: str | None, conf: Mapping[str, str], log: Path | None) -> Spa
         settings.set(name, value)
     if master is not None:
         settings.setMaster(master)
-    if _GATEWAY not in os.environ:
-        _require_java()
+    require_java()
     try:
         # Java stays when Spark is stopped, and takes the next one in.
         gateway = SparkContext._gateway or _launch(settings, log)
@@ -100,7 +99,14 @@ def _launch(settings: SparkConf, log: Path | None) -> object:
         return launch_gateway(settings, {"stdout": told, "stderr": told})
 
 
-def _require_java() -> None:
+def require_java() -> None:
+    """See that there is a Java to start Spark in, unless somebody else has.
+
+    Raises:
+        EngineMissingError: there is none.
+    """
+    if _GATEWAY in os.environ or SparkContext._gateway is not None:
+        return
     home = os.environ.get("JAVA_HOME")
     if home and (Path(home) / "bin" / "java").exists():
         return
