@@ -7,10 +7,26 @@ from collections.abc import Callable, Mapping
 Clock = Callable[[], float]
 
 SCAN_SHARES: Mapping[str, float] = {
-    "reading logs": 100,
-    "checking the dataset": 100,
+    "reading logs": 30,
+    "checking the dataset": 12,
+    "prompt sketch": 60,
+    "system prompt sketch": 14,
+    "signatures": 115,
+    "prompt skeletons": 5,
+    "prompt families": 60,
+    "links": 30,
+    "signals": 12,
+    "template outputs": 8,
+    "candidate drawn": 12,
+    "first asked": 4,
+    "candidate sample": 40,
+    "testing groups": 180,
+    "cell probabilities": 6,
+    "shown exchanges": 6,
+    "flagged": 4,
+    "results": 60,
 }
-"""What the phases of a scan take of its time, in their order, measured on 2 million exchanges; any unit."""
+"""What the phases of a scan take of its time, in their order, measured on half a million exchanges; any unit."""
 
 
 class Estimate:

@@ -78,6 +78,14 @@ def test_one_phase_counts_by_itself():
     estimate.tell("rows", 3, 4)
     assert estimate.fraction == 0.75
     assert estimate.left == pytest.approx(10)
+    estimate.tell("sorting", 0, 0)  # then something else is counted
+    assert estimate.fraction is None and estimate.left is None
+    clock.now += 100
+    estimate.tell("slices", 0, 10)
+    clock.now += 20
+    estimate.tell("slices", 5, 10)
+    assert estimate.fraction == 0.5
+    assert estimate.left == pytest.approx(20)
 
 
 def test_words():
