@@ -259,6 +259,7 @@ def _left(run: Run, stages: _Found, memory: Memory) -> dict[str, pa.Table]:
 def _results(run: Run, found: Input, stages: _Found, settings: ScanSettings) -> dict[str, pa.Table]:
     """All result tables that are small; `flagged` stays with the engine."""
     tables = group_tables(run, stages.shown, stages.models)
+    run.report("results", 0, 0)
     tables["quality"] = quality_table(found.measures)
     if found.has_text and not settings.hash_only:
         tables |= text_tables(run, tables["group_templates"], show_text=settings.show_text)
