@@ -25,7 +25,9 @@ def nearly_full(monkeypatch):
 
 def test_a_scan_without_room_does_not_begin(nearly_full, tmp_path, monkeypatch):
     out = tmp_path / "r"
-    ended = run("scan", LOG, "--out", out).refused(4, out / "steps", "10 MB are free", "--out", "about 0.1 GB")
+    ended = run("scan", LOG, "--out", out).refused(
+        4, out / "steps", "10 MB are free", "--out", "about 0.1 GB"
+    )
     assert "--resume" not in ended.err
     assert not (out / "steps").exists()
 
