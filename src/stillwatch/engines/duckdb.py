@@ -192,6 +192,11 @@ def complaints() -> Iterator[None]:
         raise EngineMemoryError(_first_line(error)) from error
     except duckdb.IOException as error:
         raise EngineDiskError(_first_line(error)) from error
+    except RuntimeError as error:
+        # So DuckDB tells of Ctrl-C.
+        if "Query interrupted" in str(error):
+            raise KeyboardInterrupt from error
+        raise
 
 
 def _first_line(error: Exception) -> str:
