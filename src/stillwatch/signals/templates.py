@@ -165,9 +165,11 @@ def _unpack(packed: pa.ChunkedArray) -> _Signatures:
 
 def _pack(signatures: _Signatures, rows: npt.NDArray[np.int64], leads: npt.NDArray[np.bool_]) -> pa.Array:
     """Signatures of these rows as stored, null where they lead nothing."""
-    whole = np.concatenate([signatures.edges[rows], signatures.grams[rows]], axis=1)
-    sizes = np.where(leads, signatures.n_grams[rows] + 2, 0)
-    used = np.arange(GRAMS + 2) < sizes[:, None]
+    leaders = rows[leads]
+    whole = np.concatenate([signatures.edges[leaders], signatures.grams[leaders]], axis=1)
+    used = np.arange(GRAMS + 2) < (signatures.n_grams[leaders] + 2)[:, None]
+    sizes = np.zeros(len(rows), np.int64)
+    sizes[leads] = signatures.n_grams[leaders] + 2
     offsets = np.concatenate([[0], np.cumsum(8 * sizes)]).astype(np.int64)
     data = pa.py_buffer(whole[used].astype("<u8"))
     valid = pa.array(leads).buffers()[1]
