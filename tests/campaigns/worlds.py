@@ -285,7 +285,9 @@ def permuted(tables: dict[str, pa.Table], seed: int) -> dict[str, pa.Table]:
     return {**tables, **dealt}
 
 
-def judged(tables: dict[str, pa.Table], folder: Path, cap: int = 60_000) -> Outcome:
+def judged(
+    tables: dict[str, pa.Table], folder: Path, cap: int = 60_000, budget: int | None = None
+) -> Outcome:
     """All steps from signatures to result tables."""
     engine = DuckdbEngine(folder, "1GB", 1)
     run = Run(engine, lambda *report: None, 50)
@@ -296,7 +298,7 @@ def judged(tables: dict[str, pa.Table], folder: Path, cap: int = 60_000) -> Outc
     usage, found = find_candidates(
         {name: engine.table(name) for name in CANDIDATE_TABLES}, CandidateSettings()
     )
-    _put(run, candidate_tables(usage, found, cap))
+    _put(run, candidate_tables(usage, found, cap, budget))
     run.steps(sample_steps())
     attributes = Attributes.from_table(engine.table("account_attributes"))
     models = AttributeModels(attributes, fit_models(attributes))

@@ -15,6 +15,7 @@ from stillwatch.campaigns.exchange_probability import (
     Traffic,
     exchange_probabilities,
 )
+from stillwatch.campaigns.repetition import coded
 from stillwatch.campaigns.shares import account_share
 from stillwatch.engines.step import DriverStep, Step
 
@@ -100,10 +101,10 @@ def _rows(
     account = cells.account[at]
     columns: list[Any] = [
         np.full(len(at), candidate),
-        cells.accounts[account],
-        cells.templates[cells.prompt[at]],
-        cells.templates[cells.system[at]],
-        cells.settings[cells.setting[at]],
+        _taken(cells.accounts, account),
+        _taken(cells.templates, cells.prompt[at]),
+        _taken(cells.templates, cells.system[at]),
+        _taken(cells.settings, cells.setting[at]),
         cells.n[at],
         of_account[account],
         found.shared,
@@ -112,16 +113,21 @@ def _rows(
         found.given_member * of_account[account],
     ]
     arrays = [
-        pa.array(column, field.type) for column, field in zip(columns, PROBABILITIES_SCHEMA, strict=True)
+        column if isinstance(column, pa.Array) else pa.array(column, field.type)
+        for column, field in zip(columns, PROBABILITIES_SCHEMA, strict=True)
     ]
     return pa.table(arrays, schema=PROBABILITIES_SCHEMA)
+
+
+def _taken(names: NDArray[np.str_], at: NDArray[np.int64]) -> pa.Array:
+    return pa.array(names.tolist(), pa.string()).take(pa.array(at))
 
 
 def account_shares(tables: Mapping[str, pa.Table]) -> pa.Table:
     """See `belonging_steps`."""
     table = tables["cell_probabilities"].sort_by([("candidate", "ascending"), ("account_id", "ascending")])
     candidate = table.column("candidate").to_numpy()
-    names = np.asarray(table.column("account_id").to_pylist(), dtype=np.str_)
+    accounts, names = coded(table.column("account_id"))
     shared, least, most, n = (
         table.column(name).to_numpy() for name in ("shared", "dedicated", "dedicated_most", "n")
     )
@@ -131,7 +137,9 @@ def account_shares(tables: Mapping[str, pa.Table]) -> pa.Table:
     for start, stop in pairwise(bounds):
         own = slice(start, stop)
         share = account_share(shared[own], n[own], float(least[start]), float(most[start]))
-        rows.append((int(candidate[start]), str(names[start]), share.mean, share.low, share.high))
+        rows.append(
+            (int(candidate[start]), accounts[names[start]].as_py(), share.mean, share.low, share.high)
+        )
     return pa.table(
         {name: [row[place] for row in rows] for place, name in enumerate(SHARES_SCHEMA.names)},
         schema=SHARES_SCHEMA,

@@ -14,7 +14,7 @@ from scipy.stats import hypergeom
 
 from stillwatch.campaigns.overlap import overlaps
 from stillwatch.campaigns.repetition import Usage, log_e_of_use
-from stillwatch.campaigns.split import split_by_mix
+from stillwatch.campaigns.split import MOST_CELLS, split_by_mix
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,17 @@ def _parts(
 ) -> list[Candidate]:
     """Parts of a bundle whose accounts differ in their mix of templates, and parts of those."""
     uses, row = usage.by_template.of_templates(candidate.templates).within(candidate.entities)
-    counts = np.zeros((len(candidate.entities), len(candidate.templates)))
-    counts[row, uses.template] = uses.found
-    halves = split_by_mix(counts, settings.minimum_entities)
+    shape = (len(candidate.entities), len(candidate.templates))
+    counts = csr_array((uses.found, (row, uses.template)), shape=shape)
+    halves = split_by_mix(
+        counts if shape[0] * shape[1] > MOST_CELLS else counts.toarray(), settings.minimum_entities
+    )
     if halves is None:
         return []
     result = []
     for rows in halves:
-        used = np.flatnonzero((counts[rows] >= 1).sum(axis=0) >= settings.minimum_entities)
+        users = np.bincount(counts[rows].indices[counts[rows].data >= 1], minlength=shape[1])
+        used = np.flatnonzero(users >= settings.minimum_entities)
         templates = tuple(candidate.templates[column] for column in used)
         part = _candidate(usage, templates, candidate.entities[rows], settings) if templates else None
         if part is not None:

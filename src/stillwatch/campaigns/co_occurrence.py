@@ -96,6 +96,19 @@ def connected_share(entities: NDArray[np.str_], models: AttributeModels) -> floa
     known = np.array([numbers[name] for name in entities.tolist() if name in numbers], dtype=np.int64)
     if not len(known):
         return 0.0
+    # Through the values, not from account to account: a value that many hold makes as many ties as it has holders.
+    row, held = held_rare_values(known, models)
+    names, column = np.unique(held, return_inverse=True)
+    n = len(known) + len(names)
+    graph = coo_array((np.ones(len(row)), (row, column.reshape(-1) + len(known))), shape=(n, n))
+    _, component = connected_components(graph, directed=False)
+    return float(np.bincount(component[: len(known)]).max()) / len(entities)
+
+
+def held_rare_values(
+    known: NDArray[np.int64], models: AttributeModels
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rare values of the kinds in `CONNECTED_BY` that entities hold: place of the entity, number of the value; (n,)."""
     members, values, first = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
     for kind in CONNECTED_BY:
         if kind in models.attributes.kinds:
@@ -105,13 +118,7 @@ def connected_share(entities: NDArray[np.str_], models: AttributeModels) -> floa
             members.append(member[rare])
             values.append(held[rare] + first)
             first += incidence.n_values
-    # Through the values, not from account to account: a value that many hold makes as many ties as it has holders.
-    row = np.concatenate(members)
-    names, column = np.unique(np.concatenate(values), return_inverse=True)
-    n = len(known) + len(names)
-    graph = coo_array((np.ones(len(row)), (row, column.reshape(-1) + len(known))), shape=(n, n))
-    _, component = connected_components(graph, directed=False)
-    return float(np.bincount(component[: len(known)]).max()) / len(entities)
+    return np.concatenate(members), np.concatenate(values)
 
 
 def owner_share(

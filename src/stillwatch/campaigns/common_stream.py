@@ -48,12 +48,12 @@ def dispersion(sample: GroupSample) -> float:
     """Pearson chi2/df of the group's account x hour table (all exchanges), for the report."""
     hour = _hours(sample)
     n_hours = int(hour.max()) + 1
-    table = np.zeros((sample.n_entities, n_hours))
-    np.add.at(table, (sample.entity, hour), 1.0)
-    table = table[:, table.sum(axis=0) > 0]
-    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / table.sum()
-    freedom = max((table.shape[0] - 1) * (table.shape[1] - 1), 1)
-    return float((((table - expected) ** 2) / expected).sum() / freedom)
+    cell, count = np.unique(sample.entity * n_hours + hour, return_counts=True)
+    row, column = np.bincount(sample.entity), np.bincount(hour)
+    # The squares over what is expected, where there is anything; all that is expected where there is nothing.
+    squares = (count.astype(np.float64) ** 2 / row[cell // n_hours] / column[cell % n_hours]).sum()
+    freedom = max((int((row > 0).sum()) - 1) * (int((column > 0).sum()) - 1), 1)
+    return float((squares - 1.0) * len(hour) / freedom)
 
 
 def _hours(sample: GroupSample) -> NDArray[np.int64]:

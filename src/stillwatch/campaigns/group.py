@@ -133,10 +133,11 @@ def run_tests(
         background: see `Background`.
     """
     models, left_out = background.models, background.left_out
+    everybody, (sample, seen) = sample, _tested(sample)
     topic, n_topics = topics(sample, seed=0)
     verdicts = _verdicts(sample, topic, n_topics)
     shared = co_occurrence_test(entities, models)
-    exchanges = np.bincount(sample.entity, minlength=sample.n_entities).astype(np.float64)
+    exchanges = np.bincount(everybody.entity, minlength=everybody.n_entities).astype(np.float64)
     owned = owner_share(entities, exchanges, shared, models)
     if candidate.discovered_by == "links":
         # Ties that found the group cannot testify for it.
@@ -166,10 +167,10 @@ def run_tests(
     tied = {kind: tied_entities(entities, models, kind) for kind in shared if ties[kind] > TIE_LOG_E}
     return GroupTests(
         candidate,
-        replace(sample, content=np.zeros((0, sample.content.shape[1]), np.float32)),
+        replace(everybody, content=np.zeros((0, sample.content.shape[1]), np.float32)),
         tuple(finding for finding in findings if finding.family not in left_out),
         rungs(log_e, candidate.log_e_repetitive, left_out),
-        verdicts,
+        {family: _of_all(verdict, seen, everybody.n_entities) for family, verdict in verdicts.items()},
         within,
         fresh,
         shared,
@@ -179,6 +180,22 @@ def run_tests(
         log_e,
         left_out,
     )
+
+
+def _tested(sample: GroupSample) -> tuple[GroupSample, NDArray[np.int64]]:
+    """The sample with the entities that have an exchange in it alone, and which these are."""
+    seen = np.flatnonzero(np.bincount(sample.entity, minlength=sample.n_entities))
+    if len(seen) == sample.n_entities:
+        return sample, seen
+    entity = np.searchsorted(seen, sample.entity)
+    return replace(sample, n_entities=len(seen), entity=entity, span=sample.span[seen]), seen
+
+
+def _of_all(verdict: Verdict, seen: NDArray[np.int64], n: int) -> Verdict:
+    """An outcome by entity for all of a group: nothing is said of those that were not tested."""
+    log_ratios = np.zeros(n)
+    log_ratios[seen] = verdict.log_ratios
+    return replace(verdict, log_ratios=log_ratios)
 
 
 def _further(

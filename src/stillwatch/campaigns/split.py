@@ -10,31 +10,37 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster.vq import kmeans2
+from scipy.sparse import csr_array
 from scipy.special import logsumexp
 
 FloatArray = NDArray[np.float64]
 
 LEAST_USES = 3
+MOST_CELLS = 20_000_000
+"""Most accounts x templates from which two mixes are fitted: of more accounts every second, third ... is taken."""
 DISTANCE = 0.3
 """Smallest total variation distance between the mixes of two parts."""
 _ITERATIONS = 30
 
 
-def split_by_mix(counts: FloatArray, least: int) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+def split_by_mix(
+    counts: FloatArray | csr_array, least: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
     """Part accounts in two by their template mix, or None where one mix serves all.
 
     Args:
-        counts: shape (n_accounts, n_templates), uses in the discovery half.
+        counts: shape (n_accounts, n_templates), uses in the discovery half; sparse where dense ones would be large.
         least: fewest accounts of a part.
 
     Returns:
         Row numbers of both parts; accounts with fewer than `LEAST_USES` uses are in neither.
     """
-    rows = np.flatnonzero(counts.sum(axis=1) >= LEAST_USES)
+    rows = np.flatnonzero(np.asarray(counts.sum(axis=1)) >= LEAST_USES)
     if counts.shape[1] < 2 or len(rows) < 2 * least:
         return None
     used = counts[rows]
-    mixes = _fit(used)
+    fitted = used[:: 1 + len(rows) * counts.shape[1] // MOST_CELLS]
+    mixes = _fit(fitted.toarray() if isinstance(fitted, csr_array) else fitted)
     if mixes is None or 0.5 * np.abs(mixes[0] - mixes[1]).sum() < DISTANCE:
         return None
     likelihood = used @ np.log(mixes).T
@@ -63,9 +69,9 @@ def _fit(used: FloatArray) -> FloatArray | None:
     return np.asarray(mixes, dtype=np.float64)
 
 
-def _gain(used: FloatArray, likelihood: FloatArray) -> float:
+def _gain(used: FloatArray | csr_array, likelihood: FloatArray) -> float:
     """Bayesian information criterion of two mixes over one (Schwarz 1978), positive where two are better."""
-    pooled = used.sum(axis=0) + 0.5
+    pooled = np.asarray(used.sum(axis=0)) + 0.5
     single = float((used @ np.log(pooled / pooled.sum())).sum())
     double = float(logsumexp(likelihood + np.log(0.5), axis=1).sum())
-    return float(double - single - 0.5 * used.shape[1] * math.log(len(used)))
+    return float(double - single - 0.5 * used.shape[1] * math.log(used.shape[0]))

@@ -17,23 +17,22 @@ from stillwatch.signals.kinship import template_kin
 
 # A task is repeated where the same was asked before among the same exchanges, by anybody, more than an hour ago.
 # Copies within the hour are not: a retry, or several answers to choose the best from. Where there is no text,
-# nothing says that a task is new.
-_REPEATED = "COALESCE(ts > MIN(ts) OVER (PARTITION BY {scope}, task) + INTERVAL 1 HOUR OR task IS NULL, TRUE)"
-
-_USAGE = f"""
+# nothing says that a task is new. Most tasks are asked once: only the others are looked up again.
+_USAGE = """
 WITH used AS (
     SELECT prompt_template AS template_id, entity, held_out, ts, task FROM signals
     WHERE prompt_template IS NOT NULL
     UNION ALL
     SELECT system_template AS template_id, entity, held_out, ts, task FROM signals
     WHERE system_template IS NOT NULL
-), marked AS (
-    SELECT template_id, entity, held_out, {_REPEATED.format(scope="template_id")} AS repeated FROM used
+), again AS (
+    SELECT template_id, task, MIN(ts) AS first_ts FROM used WHERE task IS NOT NULL
+    GROUP BY template_id, task HAVING MAX(ts) > MIN(ts) + INTERVAL 1 HOUR
 )
-SELECT template_id, entity, held_out, COUNT(*) AS n,
-    SUM(CASE WHEN repeated THEN 1 ELSE 0 END) AS n_repeated
-FROM marked
-GROUP BY template_id, entity, held_out
+SELECT u.template_id AS template_id, u.entity AS entity, u.held_out AS held_out, COUNT(*) AS n,
+    SUM(CASE WHEN u.task IS NULL OR u.ts > a.first_ts + INTERVAL 1 HOUR THEN 1 ELSE 0 END) AS n_repeated
+FROM used AS u LEFT JOIN again AS a ON a.template_id = u.template_id AND a.task = u.task
+GROUP BY u.template_id, u.entity, u.held_out
 """
 
 _TOTALS = """

@@ -156,19 +156,19 @@ class _GroupLaw:
         return self.model.probabilities(self.members, value_class)
 
     @cached_property
-    def _kinds(self) -> tuple[Ints, Ints]:
+    def kinds(self) -> tuple[Ints, Ints]:
         """Members that are alike in the model: one of each kind, and how many there are."""
         keys = np.stack([self.model.stratum[self.members], self.model.log_x[self.members]])
         _, first, count = np.unique(keys, axis=1, return_index=True, return_counts=True)
         return self.members[first], count.astype(np.int64)
 
     def _log_tails(self, value_class: int, k: int) -> Floats:
-        one, count = self._kinds
+        one, count = self.kinds
         return log_tails_of_kinds(self.model.probabilities(one, value_class), count, k)
 
     def expected(self, value_class: int) -> float:
         """Members that are expected to have a value of that class."""
-        one, count = self._kinds
+        one, count = self.kinds
         return float(self.model.probabilities(one, value_class) @ count)
 
     @cached_property

@@ -1,0 +1,147 @@
+"""Looking at one group's templates alone gives what looking at everything gives."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.sparse import csr_array
+from scipy.stats import hypergeom
+
+from stillwatch.campaigns import split
+from stillwatch.campaigns.candidates import CandidateSettings, _rare, candidates
+from stillwatch.campaigns.overlap import overlaps
+from stillwatch.campaigns.repetition import Usage, log_e_of_use
+from stillwatch.campaigns.split import split_by_mix
+from stillwatch.campaigns.uses import Exposures, UsesByTemplate
+
+N_ENTITIES, N_TEMPLATES = 12, 5
+COUNTS = arrays(np.int64, (2, N_ENTITIES, N_TEMPLATES), elements=st.integers(0, 3))
+OTHERS = arrays(np.int64, (N_ENTITIES, 2), elements=st.integers(0, 400))
+TEMPLATES = st.lists(st.integers(0, N_TEMPLATES - 1), min_size=1, max_size=4, unique=True).map(sorted)
+
+
+def usage_of(found, tested, others=0):
+    totals = np.stack([found.sum(axis=1), tested.sum(axis=1)], axis=1) + others
+    n_entities, n_templates = found.shape
+    return Usage(
+        np.array([f"e{i:06d}" for i in range(n_entities)]),
+        np.array([f"t{i:05d}" for i in range(n_templates)]),
+        csr_array(found.astype(float)),
+        csr_array(tested.astype(float)),
+        totals.astype(float),
+        np.zeros((n_entities, 2), np.int64),
+        np.zeros(n_templates),
+    )
+
+
+def asked_one_by_one(found, tested, totals):
+    """The definition: every entity's likelihood ratio, each cut at 5."""
+    users = found >= 2
+    rate_of = lambda hits, exposure: (hits + 0.5) / (exposure + 1.0)  # noqa: E731
+    rate = np.full(len(found), rate_of(found[~users].sum(), totals[~users, 0].sum()))
+    rate[users] = rate_of(found[users].sum(), totals[users, 0].sum())
+    common = rate_of(tested.sum(), totals[:, 1].sum())
+    ratio = tested * np.log(rate / common) - totals[:, 1] * (rate - common)
+    return np.clip(ratio, -5, 5).sum()
+
+
+@given(COUNTS, OTHERS, TEMPLATES)
+def test_those_who_never_used_it_are_added_up_as_if_asked_one_by_one(counts, others, templates):
+    usage = usage_of(*counts, others)
+    uses = usage.by_template.of_templates(templates).by_entity()
+    found, tested = (half[:, templates].sum(axis=1).astype(float) for half in counts)
+    expected = asked_one_by_one(found, tested, usage.totals)
+    assert log_e_of_use(uses, usage.exposures) == pytest.approx(expected, rel=1e-9, abs=1e-9)
+
+
+@given(COUNTS, TEMPLATES, st.sets(st.integers(0, N_ENTITIES - 1)))
+def test_uses_are_the_columns_of_the_matrix(counts, templates, entities):
+    usage, chosen = usage_of(*counts), np.array(sorted(entities), dtype=np.int64)
+    uses = usage.by_template.of_templates(templates)
+    inside, row = uses.within(chosen)
+    found = np.zeros((len(chosen), len(templates)))
+    found[row, inside.template] = inside.found
+    np.testing.assert_array_equal(found, counts[0][chosen][:, templates])
+    assert usage.volume(chosen, templates) == counts.sum(axis=0)[chosen][:, templates].sum()
+    added = uses.by_entity()
+    np.testing.assert_array_equal(added.entity, np.flatnonzero(counts.sum(axis=0)[:, templates].any(axis=1)))
+    np.testing.assert_array_equal(added.tested, counts[1][added.entity][:, templates].sum(axis=1))
+
+
+def test_a_look_at_one_template_touches_its_users_only():
+    found = csr_array((np.ones(3), ([5, 99_999, 7], [0, 1, 1])), shape=(100_000, 2))
+    by_template = UsesByTemplate.of(found, csr_array(found.shape))
+    assert [len(by_template.of_templates([t]).entity) for t in range(2)] == [1, 2]
+    assert by_template.starts.tolist() == [0, 1, 3]
+
+
+@given(arrays(np.int64, 30, elements=st.integers(0, 50)), st.floats(0, 3), st.floats(0.1, 9))
+def test_clipped_sums(totals, slope, most):
+    exposures = Exposures(np.stack([totals, totals], axis=1).astype(float))
+    expected = np.minimum(totals * slope, most).sum()
+    assert exposures.clipped_sum(slope, most) == pytest.approx(expected, abs=1e-9)
+
+
+@given(arrays(np.int64, (10, 6), elements=st.integers(0, 1)), st.integers(1, 6))
+def test_overlaps_are_cosines_of_the_witnesses(used, most):
+    found = overlaps(csr_array(used.astype(float)), most)
+    witness = used[used.sum(axis=1) <= most]
+    shared, size = witness.T @ witness, witness.sum(axis=0)
+    cosine = np.zeros((6, 6))
+    cosine[found.row, found.column] = found.cosine
+    expected = shared / np.sqrt(np.maximum(np.outer(size, size), 1))
+    np.testing.assert_allclose(cosine, expected)
+
+
+def test_an_entity_with_very_many_templates_makes_no_pairs_and_changes_no_bundle():
+    """Two pools of three templates each, and a host of everything who alone would make nine million pairs."""
+    rng = np.random.default_rng(0)
+    n = 3_000
+    found = np.zeros((61, n), np.int64)
+    found[:30, :3], found[30:60, 3:6] = 4, 4
+    found[60] = rng.integers(1, 3, n)
+    found[:60, 6:] = rng.random((60, n - 6)) < 0.002
+    pairs = overlaps(csr_array((found > 0).astype(float)), 1_000)
+    others = (found[:60] > 0).sum(axis=1)
+    assert len(pairs.row) <= (others**2).sum() < 10_000
+
+    # The same bundles where the host is allowed to speak: what it says of all says nothing of any.
+    usage = usage_of(found[:, :40], found[:, :40], 20)
+    bundles = [
+        {c.templates for c in candidates(usage, (), CandidateSettings(most_templates=most))}
+        for most in (39, 1_000)
+    ]
+    assert (0, 1, 2) in bundles[0]
+    assert bundles[0] == bundles[1]
+
+
+@settings(max_examples=60)
+@given(st.integers(20, 400), st.data())
+def test_bounds_decide_as_the_exact_tail_does(n, data):
+    drawn = data.draw(st.integers(5, n))
+    everywhere = data.draw(arrays(np.int64, 8, elements=st.integers(1, n)))
+    most = np.minimum(everywhere, drawn)
+    inside = np.array([data.draw(st.integers(1, int(k))) for k in most])
+    kept = inside * n > everywhere * drawn
+    inside, everywhere = inside[kept], everywhere[kept]
+    threshold = np.log(1e-6 / 50)
+    exact = hypergeom.logsf(inside - 1, n, everywhere, drawn)
+    clear = np.abs(exact - threshold) > 1e-6
+    found = _rare(inside, everywhere, drawn, n, threshold)
+    np.testing.assert_array_equal(found[clear], (exact < threshold)[clear])
+
+
+def test_mixes_fitted_on_some_accounts_part_all_of_them(monkeypatch):
+    """Above the bound every third account is fitted; all are parted, and from sparse counts as from dense ones."""
+    rng = np.random.default_rng(5)
+    mixes = np.array([[0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]])
+    kind = rng.random(300) < 0.4
+    counts = rng.multinomial(20, mixes[kind.astype(int)]).astype(float)
+    whole = split_by_mix(counts, 5)
+    monkeypatch.setattr(split, "MOST_CELLS", 500)
+    for given_counts in (counts, csr_array(counts)):
+        parts = split_by_mix(given_counts, 5)
+        assert {frozenset(part.tolist()) for part in parts} == {frozenset(part.tolist()) for part in whole}
+    sides = {frozenset(np.flatnonzero(kind == side).tolist()) for side in (False, True)}
+    assert {frozenset(part.tolist()) for part in whole} == sides
