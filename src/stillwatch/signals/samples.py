@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from stillwatch.engines.engine import Engine
 from stillwatch.engines.step import SqlStep
 from stillwatch.signals.signatures import FIELDS, read_sketch, sketch_name
+from stillwatch.text.frequency import frequent_lines
 from stillwatch.text.skeleton import mask
 
 SAMPLES_SCHEMA = pa.schema(
@@ -40,12 +41,17 @@ class Masks:
 
     def __init__(self, engine: Engine) -> None:
         self._sketches = {field: read_sketch(engine.table(sketch_name(field))) for field in FIELDS}
+        self._lines = {
+            field: frequent_lines(sketch, FIELDS[field].settings.texts)
+            for field, sketch in self._sketches.items()
+        }
 
     def of(self, field: str, text: str | None) -> str | None:
         """What the template of a field's text keeps; None where there is no text or no template."""
         if not text:
             return None
-        return mask(text[:MOST_CHARACTERS], self._sketches[field], FIELDS[field].settings) or None
+        cut, settings = text[:MOST_CHARACTERS], FIELDS[field].settings
+        return mask(cut, self._sketches[field], settings, self._lines[field]) or None
 
 
 def with_skeletons(

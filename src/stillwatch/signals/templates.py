@@ -188,10 +188,12 @@ class _Joined(NamedTuple):
 
 
 class _Leaders(NamedTuple):
-    """The rows that others are compared with, by their shingles: entries of a shingle stand together, in order."""
+    """The rows that others are compared with, by their shingles: entries of a shingle stand together, in order, and
+    `slots` is a hash table (linear probing) of the places of the shingles."""
 
     rows: npt.NDArray[np.int64]
     signatures: _Signatures
+    slots: npt.NDArray[np.int64]
     shingles: npt.NDArray[np.uint64]
     starts: npt.NDArray[np.int64]
     entries: npt.NDArray[np.int64]
@@ -204,7 +206,10 @@ class _Leaders(NamedTuple):
         shingles, entries = own.grams[used], np.nonzero(used)[0]
         order = np.argsort(shingles, kind="stable")
         distinct, starts = np.unique(shingles[order], return_index=True)
-        return cls(rows, own, distinct, np.append(starts, len(order)).astype(np.int64), entries[order])
+        slots = np.full(1 << max(6, (2 * len(distinct)).bit_length()), -1, np.int64)
+        _fill_slots(slots, distinct)
+        ends = np.append(starts, len(order)).astype(np.int64)
+        return cls(rows, own, slots, distinct, ends, entries[order])
 
     def joined(self, skeletons: pa.Table, wanted: npt.NDArray[np.int64]) -> _Joined:
         """Those of the wanted rows of a table that are similar to a leader, or nearly contain one."""
@@ -217,7 +222,7 @@ class _Leaders(NamedTuple):
     def _joined(self, skeletons: pa.Table) -> _Joined:
         signatures = _unpack(pa.chunked_array(skeletons["signature"].chunks, pa.binary()))
         best = np.full(len(skeletons), -1, np.int64)
-        index = self.shingles, self.starts, self.entries
+        index = self.slots, self.shingles, self.starts, self.entries
         _nearest(tuple(signatures), tuple(self.signatures), index, best)
         kept = best >= 0
         skeleton, texts, exchanges = (
@@ -301,18 +306,34 @@ def _borrowed(left, n_left, shares, right, n_right):  # type: ignore[no-untyped-
 
 
 @njit(nogil=True, cache=True)
+def _slot(slots, shingles, wanted):  # type: ignore[no-untyped-def]
+    """Where a shingle's place stands, or the free slot where it belongs."""
+    mask = uint64(len(slots) - 1)
+    slot = wanted & mask
+    while slots[slot] >= 0 and shingles[slots[slot]] != wanted:
+        slot = (slot + uint64(1)) & mask
+    return slot
+
+
+@njit(nogil=True, cache=True)
+def _fill_slots(slots, shingles):  # type: ignore[no-untyped-def]
+    for place in range(len(shingles)):
+        slots[_slot(slots, shingles, shingles[place])] = place
+
+
+@njit(nogil=True, cache=True)
 def _nearest(own, leaders, index, best):  # type: ignore[no-untyped-def]
     """The leader with most shared shingles among those that a row is similar to, or nearly contains."""
     grams, n_grams, edges = own
     leader_grams, leader_sizes, leader_edges = leaders
-    shingles, starts, entries = index
-    longest_list = 64
+    slots, shingles, starts, entries = index
+    longest_list = 16  # the leaders of most texts
     stamps = np.full(len(leader_sizes), -1, np.int64)
     for row in range(len(n_grams)):
         most = -1
         for g in range(n_grams[row]):
-            place = np.searchsorted(shingles, grams[row, g])
-            if place == len(shingles) or shingles[place] != grams[row, g]:
+            place = slots[_slot(slots, shingles, grams[row, g])]
+            if place < 0:
                 continue
             for entry in range(starts[place], min(starts[place + 1], starts[place] + longest_list)):
                 other = entries[entry]

@@ -47,6 +47,7 @@ class Sketch:
         n_texts: distinct texts in `seen`.
         n_counted: those of them whose shingles are in `cells`.
         keep_bits: shingles are counted of texts whose hash ends in so many zeros.
+        lines: count -> what `frequent_lines` gives for it, kept up to date (`keep_lines`).
     """
 
     cells: npt.NDArray[np.uint32]
@@ -55,6 +56,7 @@ class Sketch:
     n_texts: int = 0
     n_counted: int = 0
     keep_bits: int = 0
+    lines: dict[int, npt.NDArray[np.uint16]] = field(default_factory=dict)
 
     @classmethod
     def empty(cls, line_bits: int = 20, keep_bits: int = 0) -> "Sketch":
@@ -116,6 +118,8 @@ def update(sketch: Sketch, texts: pa.Array | pa.ChunkedArray | Tokens | Digest) 
     new, counted = _count(tokens.offsets, tokens.hashes, found.texts, sample, table)
     sketch.n_texts += new
     sketch.n_counted += counted
+    for least, lines in sketch.lines.items():
+        _mark_texts(tokens.offsets, tokens.hashes, sketch.cells, least, lines)
     return sketch
 
 
@@ -166,9 +170,19 @@ def frequent_lines(sketch: Sketch, least: int) -> npt.NDArray[np.uint16]:
     A sketch of much text is far larger than a processor's cache, and most shingles of a text are rare. These bits,
     a thirty-second of its size, tell them apart without a look at the sketch (`may_reach`).
     """
+    if least in sketch.lines:
+        return sketch.lines[least]
     out = np.zeros(len(sketch.cells) // CELLS_A_LINE, np.uint16)
     _mark_lines(sketch.cells, least, out)
     return out
+
+
+def keep_lines(sketch: Sketch, least: int) -> None:
+    """From now on `update` keeps `frequent_lines` of this count up to date: for who adds few texts again and again.
+
+    Counts only grow, so that an update sets marks of the cells that its texts touch, and never takes one away.
+    """
+    sketch.lines[least] = frequent_lines(sketch, least)
 
 
 def contains(sketch: Sketch, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
@@ -384,6 +398,33 @@ def _mark_lines(cells, least, out):  # type: ignore[no-untyped-def]
             if cells[line * CELLS_A_LINE + cell] >= least:
                 marks |= uint64(1) << uint64(cell)
         out[line] = np.uint16(marks)
+
+
+@njit(nogil=True, cache=True)
+def _mark_texts(offsets, hashes, cells, least, out):  # type: ignore[no-untyped-def]
+    longest, line_bits = 0, 0
+    for row in range(len(offsets) - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    while (CELLS_A_LINE << line_bits) < len(cells):
+        line_bits += 1
+    full = np.empty(longest + ORDER - 1, np.uint64)
+    context = np.empty(longest + ORDER, np.uint64)
+    for row in range(len(offsets) - 1):
+        first, last = offsets[row], offsets[row + 1]
+        n = last - first
+        if n > 0:
+            shingle_text(hashes, first, last, full, context)
+            _mark(full[: n + ORDER - 1], cells, line_bits, least, out)
+            _mark(context[: n + ORDER], cells, line_bits, least, out)
+            _mark(hashes[first:last], cells, line_bits, least, out)
+
+
+@njit(nogil=True, cache=True)
+def _mark(counted, cells, line_bits, least, out):  # type: ignore[no-untyped-def]
+    for h in counted:
+        for cell in _places(h, line_bits):
+            if cells[cell] >= least:
+                out[cell >> uint64(4)] |= np.uint16(uint64(1) << (cell & uint64(15)))
 
 
 @njit(nogil=True, cache=True)

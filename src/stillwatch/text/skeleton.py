@@ -152,10 +152,20 @@ def skeletons(
     return out
 
 
-def mask(text: str, sketch: Sketch, settings: Settings | None = None) -> str:
-    """The text with `…` in place of what its template does not keep; "" for a text without a template."""
+def mask(
+    text: str,
+    sketch: Sketch,
+    settings: Settings | None = None,
+    lines: npt.NDArray[np.uint16] | None = None,
+) -> str:
+    """The text with `…` in place of what its template does not keep; "" for a text without a template.
+
+    Args:
+        text: any text.
+        sketch: see `skeletons`; so with `settings` and `lines`.
+    """
     tokens = tokenize(pa.array([text], pa.large_string()), spans=True)
-    kept = skeletons(tokens, sketch, settings).kept
+    kept = skeletons(tokens, sketch, settings, lines).kept
     if not kept.any():
         return ""
     data = text.encode()
