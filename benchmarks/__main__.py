@@ -9,7 +9,15 @@ import sys
 
 import benchmarks
 
-BY_NAME = ("ablation", "analyst_verdicts", "exchange_probability", "peers", "quality", "quality_full")
+BY_NAME = (
+    "ablation",
+    "analyst_verdicts",
+    "exchange_probability",
+    "further_hour",
+    "peers",
+    "quality",
+    "quality_full",
+)
 
 
 def main() -> None:

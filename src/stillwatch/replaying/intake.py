@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from stillwatch.engines.memory import MemoryEngine
 from stillwatch.exchange.writer import write_table
 from stillwatch.replaying.known_accounts import KnownAccounts
+from stillwatch.replaying.live_cells import LiveCells
 from stillwatch.replaying.slices import DAY_US
 from stillwatch.replaying.source import Source
 from stillwatch.replaying.state import State
@@ -39,6 +40,7 @@ class Intake:
         self._accounts = KnownAccounts(source.accounts)
         self._parts = parts
         self._live = live
+        self._cells = LiveCells(live)
         self._engine = MemoryEngine(spill, memory_limit)
         parts.mkdir(parents=True, exist_ok=True)
 
@@ -46,6 +48,11 @@ class Intake:
     def accounts(self) -> KnownAccounts:
         """What is known of accounts."""
         return self._accounts
+
+    @property
+    def cells(self) -> LiveCells:
+        """What live entities did."""
+        return self._cells
 
     @property
     def engine(self) -> MemoryEngine:
@@ -83,6 +90,7 @@ class Intake:
         write_table(self._parts / name, signals)
         state.parts.append((name, day))
         self._live.append(SIGNALS, signals)
+        self._cells.add(signals)
         state.usage.add(signals, day)
         return len(exchanges)
 
@@ -99,6 +107,7 @@ class Intake:
         """Let go of signals from before day `live_since`; their parts stay on disk until the end."""
         state.parts = [(name, day) for name, day in state.parts if day >= live_since]
         self._live.keep_since(SIGNALS, "ts", live_since * DAY_US)
+        self._cells.forget()
 
     def close(self) -> None:
         """Close the engine and the files."""

@@ -57,6 +57,7 @@ class LiveAttributes:
             row["account_id"]: (row["entity"], row["last_day"]) for row in entities.to_pylist()
         }
         self._made = _Made()
+        self._listed: pa.Table | None = None
 
     def add(self, engine: MemoryEngine, day: int) -> None:
         """Take in the slice `exchanges` with what is known of its `accounts`; makes `account_entities`.
@@ -84,11 +85,14 @@ class LiveAttributes:
 
     def entities(self) -> pa.Table:
         """account_id, entity of all live accounts, in order."""
-        accounts = sorted(self._entity)
-        names = [self._entity[account][0] for account in accounts]
-        return pa.table(
-            {"account_id": pa.array(accounts, pa.string()), "entity": pa.array(names, pa.string())}
-        )
+        # Accounts are only added, and keep their entity.
+        if self._listed is None or len(self._listed) < len(self._entity):
+            accounts = sorted(self._entity)
+            names = [self._entity[account][0] for account in accounts]
+            self._listed = pa.table(
+                {"account_id": pa.array(accounts, pa.string()), "entity": pa.array(names, pa.string())}
+            )
+        return self._listed
 
     def models(self) -> AttributeModels:
         """Attributes and null models, at most `REFIT` behind the data."""

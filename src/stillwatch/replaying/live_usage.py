@@ -4,8 +4,6 @@ The same figures as the steps `template_usage` and `entity_totals` (campaigns/st
 reading their exchanges again. Only days within the horizon count.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -14,8 +12,7 @@ from scipy.sparse import csr_array
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.sample import HOUR_US
 from stillwatch.exchange.schema import TIMESTAMP
-
-Ints = NDArray[np.int64]
+from stillwatch.replaying.counts import Counts, InOrder, Ints
 
 USED = pa.schema(
     [
@@ -69,20 +66,6 @@ class Names:
         return out
 
 
-@dataclass
-class _Counts:
-    """Sums by key: keys sorted, one row of figures a key."""
-
-    keys: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
-    sums: Ints = field(default_factory=lambda: np.zeros((0, 2), np.int64))
-
-    def add(self, keys: Ints, sums: Ints) -> None:
-        distinct, place = np.unique(np.concatenate([self.keys, keys]), return_inverse=True)
-        total = np.zeros((len(distinct), 2), np.int64)
-        np.add.at(total, place, np.concatenate([self.sums, sums]))
-        self.keys, self.sums = distinct, total
-
-
 class LiveUsage:
     """Usage over the live days.
 
@@ -100,8 +83,10 @@ class LiveUsage:
         self.templates = Names(
             sorted({*days.column("template_id").to_pylist(), *asked.column("template_id").to_pylist()})
         )
-        self._counts, self._today = _Counts(), _Counts()
-        self._counts.add(
+        self._ordered_entities, self._ordered_templates = InOrder(), InOrder()
+        self._today = _no_counts()
+        restored = _no_counts()
+        restored.add(
             _key(
                 self.templates.numbers(days.column("template_id").to_pylist()),
                 self.entities.numbers(days.column("entity").to_pylist()),
@@ -109,6 +94,11 @@ class LiveUsage:
             ),
             _pair(days.column("n"), days.column("n_repeated")),
         )
+        self._counts = Counts(restored.keys, restored.sums)
+        template, _, _ = _parts(self._counts.keys)
+        n = len(self.templates)
+        self._volume = np.bincount(template, self._counts.sums[:, 0], minlength=n).astype(np.int64)
+        self._users = _users_by_template(np.unique(self._counts.keys >> 1), n)
         self._totals, self._spans = np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64)
         self._totals_today, self._spans_today = self._totals.copy(), np.zeros((0, 2, 2), np.int64)
         self._grow()
@@ -154,24 +144,25 @@ class LiveUsage:
             repeated = self._repeated(template, [task[row] for row in used], ts[used], day)
             keys = _key(template, who[used], half[used])
             sums = np.column_stack([np.ones(len(used), np.int64), repeated])
-            self._counts.add(keys, sums)
+            self._count(template, self._counts.add(keys, sums))
             self._today.add(keys, sums)
 
     def usage(self) -> Usage:
         """Who uses which template, as the tests of a scan want it: entities and templates in order of name."""
         template, entity, half = _parts(self._counts.keys)
-        entities, place = _in_order(self.entities.list)
-        templates, template_place = _in_order(self.templates.list)
+        entities, place = self._ordered_entities.of(self.entities.list)
+        templates, template_place = self._ordered_templates.of(self.templates.list)
         shape = (len(entities), len(templates))
         row, column = place[entity], template_place[template]
-        n = self._counts.sums[:, 0].astype(np.float64)
+        sums = self._counts.sums
+        n = sums[:, 0].astype(np.float64)
 
         def of(which: int) -> csr_array:
             chosen = half == which
             return csr_array((n[chosen], (row[chosen], column[chosen])), shape=shape)
 
         found = half == 0
-        again = np.bincount(column[found], self._counts.sums[found, 1], minlength=shape[1])
+        again = np.bincount(column[found], sums[found, 1], minlength=shape[1])
         asked = np.bincount(column[found], n[found], minlength=shape[1])
         order = np.argsort(place)
         return Usage(
@@ -186,12 +177,8 @@ class LiveUsage:
 
     def template_volumes(self) -> tuple[Ints, Ints]:
         """Exchanges of each template, and the entities that used it; both shape (n_templates,)."""
-        template, entity, _ = _parts(self._counts.keys)
-        n = len(self.templates)
-        volume = np.bincount(template, self._counts.sums[:, 0], minlength=n).astype(np.int64)
-        pairs = np.unique(template * np.int64(len(self.entities) + 1) + entity)
-        users = np.bincount(pairs // (len(self.entities) + 1), minlength=n)
-        return volume, users.astype(np.int64)
+        self._count(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        return self._volume.copy(), self._users.copy()
 
     def tables(self, day: int, live_since: int) -> tuple[pa.Table, pa.Table, pa.Table]:
         """The tables from which it can be restored, once day `day` is over.
@@ -225,6 +212,23 @@ class LiveUsage:
             held[1] = day
             out[row] = when > held[0] + HOUR_US
         return out
+
+    def _count(self, template: Ints, new: Ints) -> None:
+        """Bring volumes and users of templates up to date.
+
+        Args:
+            template: of each exchange that was added.
+            new: keys of `_counts` that were added; whoever has used the template in the other half is no new user.
+        """
+        n = len(self.templates)
+        if len(self._volume) < n:
+            self._volume, self._users = (
+                np.concatenate([held, np.zeros(n - len(held), np.int64)])
+                for held in (self._volume, self._users)
+            )
+        np.add.at(self._volume, template, 1)
+        before = self._counts.contains(new ^ 1) & ~np.isin(new ^ 1, new)
+        self._users += _users_by_template(np.unique(new[~before] >> 1), n)
 
     def _grow(self) -> None:
         missing = len(self.entities) - len(self._totals)
@@ -271,15 +275,6 @@ def _since(table: pa.Table, day: pa.Scalar) -> pa.Table:
     return table.filter(pa.array(days >= day.as_py(), pa.bool_())).combine_chunks()
 
 
-def _in_order(names: list[str]) -> tuple[NDArray[np.str_], Ints]:
-    """Names in order, and the place of each."""
-    held = np.array(names, dtype=np.str_)
-    order = np.argsort(held)
-    place = np.empty(len(held), dtype=np.int64)
-    place[order] = np.arange(len(held))
-    return held[order], place
-
-
 def _named(names: Names, numbers: NDArray[np.int64] | NDArray[np.intp]) -> pa.Array:
     return pa.array(names.list, pa.string()).take(pa.array(numbers, pa.int64()))
 
@@ -293,6 +288,15 @@ _ENTITY_BITS = 34
 
 def _key(template: Ints, entity: Ints, half: NDArray[np.generic]) -> Ints:
     return (template << (_ENTITY_BITS + 1)) | (entity << 1) | half.astype(np.int64)
+
+
+def _no_counts() -> Counts:
+    return Counts(np.zeros(0, np.int64), np.zeros((0, 2), np.int64))
+
+
+def _users_by_template(pairs: Ints, n_templates: int) -> Ints:
+    """How many entities stand in distinct pairs of template and entity (keys without their half)."""
+    return np.bincount(pairs >> _ENTITY_BITS, minlength=n_templates).astype(np.int64)
 
 
 def _parts(keys: Ints) -> tuple[Ints, Ints, Ints]:

@@ -1,12 +1,15 @@
 """The loop over slices: take in, look, follow the campaigns, tell, and keep a checkpoint a day."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from stillwatch.campaigns.cells import read_cells
+from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
-from stillwatch.campaigns.shown import ShownGroup, shown_groups, user_cells_steps
+from stillwatch.campaigns.shown import ShownGroup, shown_groups
 from stillwatch.engines.run import Run
 from stillwatch.exchange.writer import write_table
 from stillwatch.replaying.campaigns_over_time import REPORTED
@@ -105,10 +108,7 @@ class Loop:
     def _groups(self, outcomes: Outcomes, judged: list[JudgedGroup], most: int) -> list[ShownGroup]:
         """Groups as a reader is shown them, with the members that they have by now."""
         assert outcomes.usage is not None
-        engine = self.looks.live
-        for step in user_cells_steps(judged, outcomes.usage):
-            engine.run(step)
-        cells = read_cells(engine.table("user_cells"))
+        cells = read_cells(self.intake.cells.of(_users_of_reported(judged, outcomes.usage)))
         # A campaign's accounts are also judged by what the tests said of them in wider groups.
         tested = [outcomes.groups[number] for number in sorted(outcomes.groups)]
         return shown_groups(judged, outcomes.usage, most, cells, tested)
@@ -126,6 +126,13 @@ class Loop:
 
     def _write_history(self, state: State) -> None:
         write_table(self.history, history_table(state.campaigns.history))
+
+
+def _users_of_reported(judged: Sequence[JudgedGroup], usage: Usage) -> list[str]:
+    """Entities that use a template of a reported group (as in `shown.user_cells_steps`)."""
+    used = {template for group in judged if group.reported for template in group.tests.candidate.templates}
+    users = usage.by_template.of_templates(sorted(used)).entity if used else np.zeros(0, np.int64)
+    return [str(name) for name in usage.entities[np.unique(users)]]
 
 
 def _any_reported(outcomes: Outcomes) -> bool:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from stillwatch.engines.memory import MemoryEngine
 from stillwatch.signals.signatures import FIELDS, SIGNATURES, empty_sketch, signatures_step
 from stillwatch.signals.templates import FAMILIES_SCHEMA, families
-from stillwatch.text.frequency import Sketch, contains, digest, remember, update
+from stillwatch.text.frequency import Sketch, contains, digest, keep_lines, remember, update
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -73,6 +73,8 @@ def sign(engine: MemoryEngine, fields: Mapping[str, FieldState], day: int) -> No
     for name, state in fields.items():
         found = digest(engine.table("exchanges", [name]).column(0))
         new_texts[name] = ~contains(state.sketch, found.texts)
+        if not state.sketch.lines:
+            keep_lines(state.sketch, FIELDS[name].settings.texts)
         update(state.sketch, found)
     engine.run(signatures_step({name: state.sketch for name, state in fields.items()}))
     for name, state in fields.items():
@@ -143,18 +145,20 @@ def _name(
 
 
 def _take_names(state: FieldState, fresh: pa.Table, found: pa.Table, day: int) -> None:
-    leaders = set(state.leaders.column("skeleton").to_pylist())
-    waited = dict(
-        zip(fresh.column("skeleton").to_pylist(), fresh.column("last_day").to_pylist(), strict=True)
+    leaders = state.leaders.column("skeleton").combine_chunks()
+    is_new = pc.invert(pc.is_in(found.column("skeleton"), leaders))
+    new = found.filter(is_new)
+    named = new.column("skeleton").combine_chunks()
+    waited = fresh.filter(pc.is_in(fresh.column("skeleton"), named))
+    days = dict(
+        zip(waited.column("skeleton").to_pylist(), waited.column("last_day").to_pylist(), strict=True)
     )
-    skeletons = found.column("skeleton").to_pylist()
-    new = [key not in leaders for key in skeletons]
-    for key, template, is_new in zip(skeletons, found.column("template_id").to_pylist(), new, strict=True):
-        if is_new:
-            state.names[key] = (template, waited.get(key, day))
-    added = found.filter(pc.and_(pa.array(new, pa.bool_()), pc.is_valid(found.column("signature"))))
+    for key, template in zip(named.to_pylist(), new.column("template_id").to_pylist(), strict=True):
+        state.names[key] = (template, days.get(key, day))
+    added = new.filter(pc.is_valid(new.column("signature")))
     state.leaders = pa.concat_tables([state.leaders, added]).combine_chunks()
-    still = pa.array([key not in state.names for key in fresh.column("skeleton").to_pylist()], pa.bool_())
+    # None of the fresh had a name before.
+    still = pc.invert(pc.is_in(fresh.column("skeleton"), named))
     state.waiting = fresh.filter(still).combine_chunks()
 
 
@@ -188,15 +192,27 @@ def _seen(table: pa.Table, new_text: npt.NDArray[np.bool_], day: int) -> pa.Tabl
 
 
 def _added(waiting: pa.Table, seen: pa.Table) -> pa.Table:
-    """Counts of both, by skeleton."""
-    rows: dict[int, dict[str, int]] = {}
-    for row in [*waiting.to_pylist(), *seen.to_pylist()]:
-        held = rows.setdefault(row["skeleton"], {**row, "n_exchanges": 0, "n_texts": 0})
-        held["n_exchanges"] += row["n_exchanges"]
-        held["n_texts"] += row["n_texts"]
-        held["last_day"] = row["last_day"]
-        held["signature"] = held["signature"] or row["signature"]
-    return pa.Table.from_pylist([rows[key] for key in sorted(rows)], schema=WAITING_SCHEMA)
+    """Counts of both, by skeleton; both are in the order of skeletons."""
+    old, new = _numbers(waiting, "skeleton"), _numbers(seen, "skeleton")
+    place = np.searchsorted(old, new)
+    known = place < len(old)
+    known[known] = old[place[known]] == new[known]
+    again = seen.filter(pa.array(known))
+    row_of = np.full(len(old), -1)
+    row_of[place[known]] = np.arange(len(again))
+    index = pa.array(row_of, mask=row_of < 0)
+    held = [waiting.column("skeleton")]
+    for name in ("n_exchanges", "n_texts"):
+        more = pc.fill_null(again.column(name).take(index), 0)
+        held.append(pc.add(waiting.column(name), more))
+    signed, days = (again.column(name).take(index) for name in ("signature", "last_day"))
+    held.append(pc.coalesce(waiting.column("signature"), signed))
+    held.append(pc.coalesce(days, waiting.column("last_day")))
+    both = pa.concat_tables(
+        [pa.table(held, schema=WAITING_SCHEMA), seen.filter(pa.array(~known)).cast(WAITING_SCHEMA)]
+    )
+    order = np.argsort(np.concatenate([old, new[~known]]), kind="stable")
+    return both.take(pa.array(order)).combine_chunks()
 
 
 def _numbers(table: pa.Table, name: str) -> Hashes:
