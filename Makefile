@@ -7,7 +7,7 @@ SPARK  := $(if $(shell command -v java),$(VENV)/.spark)
 # A user's own exported variables (PYTHONPATH of another project) must not leak into ours.
 unexport PYTHONPATH
 
-.PHONY: help demo test lint bench bench-quality bench-quality-full bench-ablation bench-speed bench-peers integration lock clean
+.PHONY: help demo test lint bench bench-quality bench-quality-full bench-ablation bench-speed bench-replay bench-peers integration lock clean
 
 help:            ## this text
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/'
@@ -67,6 +67,9 @@ bench-quality-full: $(VENV)/.core  ## the long bench, or what fits: make bench-q
 
 bench-speed: $(VENV)/.core  ## where a scan's time goes, at 2, 8 and 28.8 million exchanges; renews docs/performance.md (an hour, 30 GB of disk)
 	$(BIN)/python -m benchmarks.speed $(ARGS)
+
+bench-replay: $(VENV)/.core  ## what a further hour of a replay costs on top of 7, 14 and 28 days; renews a section of docs/performance.md
+	$(BIN)/python -m benchmarks.further_hour $(ARGS)
 
 bench-ablation: $(VENV)/.core  ## every family of evidence alone and left out; renews the table of docs/detection.md
 	$(BIN)/python -m benchmarks.ablation $(ARGS)
