@@ -53,8 +53,10 @@ OPINIONS = st.sampled_from(list(Opinion))
 def weeks(tmp_path_factory) -> tuple[Outcome, Outcome]:
     tables = input_tables(town_of(1, planted_benign, planted_campaigns))
     early = pc.less(tables["exchanges"]["ts"].cast(pa.int64()), WEEK)
+    # Row by row the same exchanges.
+    both = ("exchanges", "signatures")
     first, second = (
-        {**tables, "exchanges": tables["exchanges"].filter(half)} for half in (early, pc.invert(early))
+        {**tables, **{name: tables[name].filter(half) for name in both}} for half in (early, pc.invert(early))
     )
     return judged(first, tmp_path_factory.mktemp("first")), judged(second, tmp_path_factory.mktemp("second"))
 
