@@ -5,10 +5,14 @@ vocabulary with Zipf's law, by the exchange's place alone, so it is the same on 
 five words in it stands in no other text, which is what a sketch of word shingles has most work with.
 """
 
+import os
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numba import njit
 from numpy.typing import NDArray
@@ -19,29 +23,34 @@ VOCABULARY = 50_000
 LONGEST = 12
 
 
-def lengthen(dataset: Path, characters: int = 600) -> float:
-    """Rewrite a dataset's exchanges in place so that prompts have so many characters on average; returns the mean.
+def lengthen(dataset: Path, characters: int = 600) -> None:
+    """Rewrite a dataset's exchanges in place so that prompts have so many characters on average.
 
     Args:
         dataset: folder with `exchanges/*.parquet`.
-        characters: wanted mean length of the prompts that are not null.
+        characters: wanted mean length of the prompts of each file.
     """
+    files = sorted((dataset / "exchanges").glob("*.parquet"))
+    rows = [pq.read_metadata(file).num_rows for file in files]
+    first = [sum(rows[:number]) for number in range(len(files))]
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(_lengthen, files, first, repeat(characters)):
+            pass
+
+
+def _lengthen(file: Path, first_row: int, characters: int) -> None:
+    table = pq.read_table(file)
+    prompts = table.column("prompt").combine_chunks().cast(pa.large_string())
+    mean = (
+        pc.mean(pc.binary_length(prompts)).as_py() or 0
+    ) + 8  # the last word of a passage goes a little further
     words = vocabulary(np.random.default_rng(7))
-    total, count, row = 0, 0, 0
-    for file in sorted((dataset / "exchanges").glob("*.parquet")):
-        table = pq.read_table(file)
-        prompts = table.column("prompt").combine_chunks().cast(pa.large_string())
-        size = prompts.nbytes / max(len(prompts), 1)
-        longer = with_passages(prompts, row, max(characters - size + 16, 0), words)
-        row += len(prompts)
-        total += int(longer.buffers()[1].size and np.frombuffer(longer.buffers()[1], np.int64)[len(longer)])
-        count += len(longer)
-        place = table.schema.get_field_index("prompt")
-        table = table.set_column(place, table.schema.field(place), longer.cast(pa.string()))
-        partial = file.with_suffix(".partial")
-        pq.write_table(table, partial, compression="zstd", row_group_size=65_536)
-        partial.replace(file)
-    return total / max(count, 1)
+    longer = with_passages(prompts, first_row, max(characters - mean, 0), words)
+    place = table.schema.get_field_index("prompt")
+    table = table.set_column(place, table.schema.field(place), longer.cast(pa.string()))
+    partial = file.with_suffix(".partial")
+    pq.write_table(table, partial, compression="zstd", row_group_size=65_536)
+    partial.replace(file)
 
 
 def vocabulary(chance: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:

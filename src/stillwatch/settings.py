@@ -29,7 +29,7 @@ class ScanSettings(BaseSettings):
     minimum_accounts: int = Field(5, ge=3, description="smallest group that is tested")
     tested_exchanges: int = Field(60_000, ge=1_000, description="most exchanges of a group that are tested")
     tested_in_all: int = Field(
-        6_000_000, ge=100_000, description="most exchanges that are tested, all groups together"
+        6_000_000, ge=100_000, description="about how many exchanges are tested, all groups together"
     )
     unreported_groups: int = Field(60, ge=0, description="most tested but unreported groups that are shown")
     horizon: str = Field("28d", pattern=r"^[1-9]\d*[mhdw]$", description="how far back a replay looks")

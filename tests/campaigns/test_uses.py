@@ -48,10 +48,11 @@ def asked_one_by_one(found, tested, totals):
 
 @given(COUNTS, OTHERS, TEMPLATES)
 def test_those_who_never_used_it_are_added_up_as_if_asked_one_by_one(counts, others, templates):
-    usage = usage_of(*counts, others)
+    found, tested = counts
+    usage = usage_of(found, tested, others)
     uses = usage.by_template.of_templates(templates).by_entity()
-    found, tested = (half[:, templates].sum(axis=1).astype(float) for half in counts)
-    expected = asked_one_by_one(found, tested, usage.totals)
+    of_templates = [half[:, templates].sum(axis=1).astype(float) for half in counts]
+    expected = asked_one_by_one(of_templates[0], of_templates[1], usage.totals)
     assert log_e_of_use(uses, usage.exposures) == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 

@@ -70,16 +70,19 @@ def test_it_never_goes_back(told: list[tuple[str, float, int, int]]) -> None:
         before = fraction
 
 
+def known(estimate: Estimate) -> tuple[float | None, float | None]:
+    return estimate.fraction, estimate.left
+
+
 def test_one_phase_counts_by_itself():
     clock = Clock()
     estimate = Estimate({}, clock)
-    assert estimate.fraction is None and estimate.left is None
+    assert known(estimate) == (None, None)
     clock.now += 30
     estimate.tell("rows", 3, 4)
-    assert estimate.fraction == 0.75
-    assert estimate.left == pytest.approx(10)
+    assert known(estimate) == pytest.approx((0.75, 10))
     estimate.tell("sorting", 0, 0)  # then something else is counted
-    assert estimate.fraction is None and estimate.left is None
+    assert known(estimate) == (None, None)
     clock.now += 100
     estimate.tell("slices", 0, 10)
     clock.now += 20

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stillwatch.engines.duckdb import BATCH_ROWS, DuckdbEngine
+from stillwatch.engines.duckdb import DuckdbEngine
+from stillwatch.engines.parquet_units import BATCH_ROWS
 from stillwatch.engines.step import KernelStep, SqlStep
 
 N = pa.schema([("n", pa.int64())])

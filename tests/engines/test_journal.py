@@ -34,7 +34,7 @@ def steps(ran):
 
 
 def run(folder, journal, count=3):
-    ran = []
+    ran: list[str] = []
     engine = DuckdbEngine(folder)
     told = Run(engine, lambda *_: None, 0, journal)
     told.steps(steps(ran)[:count])

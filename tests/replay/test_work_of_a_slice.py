@@ -27,12 +27,15 @@ WORDS = st.lists(st.sampled_from(["alpha", "beta", "gamma", "delta", "omega"]), 
 def added(held: Counts, rows: list[tuple[int, int]]) -> list[int]:
     keys = np.array([key for key, _ in rows], dtype=np.int64)
     sums = np.array([(1, value) for _, value in rows], dtype=np.int64).reshape(-1, 2)
-    return held.add(keys, sums).tolist()
+    fresh: list[int] = held.add(keys, sums).tolist()
+    return fresh
 
 
 @given(SLICES, st.integers(0, 6))
 def test_counts_are_sums_by_key(slices, restored_after):
-    held, want_n, want = Counts(np.zeros(0, np.int64), np.zeros((0, 2), np.int64)), Counter(), Counter()
+    held = Counts(np.zeros(0, np.int64), np.zeros((0, 2), np.int64))
+    want_n: Counter[int] = Counter()
+    want: Counter[int] = Counter()
     for number, rows in enumerate(slices):
         if number == restored_after:
             held = Counts(held.keys, held.sums)

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlglot
 
-from stillwatch.engines.duckdb import BATCH_ROWS, complaints
+from stillwatch.engines.duckdb import complaints
+from stillwatch.engines.parquet_units import BATCH_ROWS
 from stillwatch.engines.step import DriverStep, FoldStep, KernelStep, SqlStep, Step
 
 

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +85,9 @@ def write_kernel(
             raise
 
 
-def prepared(work: Sequence[Unit], columns: Sequence[str], prepare: Kernel, threads: int) -> Iterator[Any]:
+def prepared(
+    work: Sequence[Unit], columns: Sequence[str], prepare: Kernel, threads: int
+) -> Generator[Any, None, None]:
     """What `prepare` makes of every batch, in no stated order; a few of them at a time are in memory."""
     made: queue.Queue[Any] = queue.Queue(2 * threads)
     waiting = iter(work)
