@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from benchmarks import ablation as bench
 from tests.end_to_end.worlds import WORLD
 
+from benchmarks import ablation as bench
 from stillwatch.campaigns.families import FAMILIES, HANDS, RHYTHM, SHAPE, TASKS, TOPICS
 from stillwatch.campaigns.tables import Rung
 from stillwatch.lab.ablation import Effect, JudgedWorld, _without, alone, left_out, read_tested, unexplained

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks import quality as gate
 from tests.cli.command import PROGRAM, run
 
+from benchmarks import quality as gate
 from stillwatch.exchange.errors import UnreadableInputError, UsageError
 from stillwatch.lab.score import Score
 from stillwatch.lab.suite import SuiteRequest, run_suite

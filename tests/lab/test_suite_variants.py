@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from benchmarks import quality_full
 from tests.lab.test_suite import DETECTOR, calls, suite_file
 
+from benchmarks import quality_full
 from stillwatch.exchange.errors import UsageError
 from stillwatch.lab.simulate import simulate
 from stillwatch.lab.suite import SuiteRequest, run_suite
