@@ -40,6 +40,7 @@ def make(folder: Path) -> None:
         account = rng.integers(0, 7_000, count)
         first = file * count
         empty = pa.array([""] * count, pa.large_string())
+        rows, subjects = np.arange(first, first + count, dtype=np.uint64), account.astype(np.uint64)
         values: dict[str, pa.Array] = {
             "exchange_id": pa.array([f"{first + n:036x}" for n in range(count)]),
             "ts": pa.array(1_760_000_000_000_000 + np.arange(first, first + count) * 10_000).cast(
@@ -49,8 +50,10 @@ def make(folder: Path) -> None:
             "key_id": pa.array([f"key-{n}" for n in account]),
             "end_user_id": pa.array([f"user-{n}" for n in rng.integers(0, 4_000, count)]),
             "model": pa.array([f"model-{n}" for n in rng.integers(0, 4, count)]),
-            "prompt": with_passages(empty, first, 600, words).cast(pa.string()),
-            "response": with_passages(empty, first + ROWS, 400, words).cast(pa.string()),
+            "prompt": with_passages(empty, (rows, subjects), 600, words).cast(pa.string()),
+            "response": with_passages(empty, (rows + np.uint64(ROWS), subjects), 400, words).cast(
+                pa.string()
+            ),
             "input_tokens": pa.array(rng.integers(0, 9_000, count, np.int32)),
             "output_tokens": pa.array(rng.integers(0, 900, count, np.int32)),
             "latency_ms": pa.array(rng.random(count, np.float32) * 1000),

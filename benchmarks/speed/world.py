@@ -16,6 +16,6 @@ def world(folder: Path, size: str) -> Path:
     place = folder / size
     if not (place / _DONE).exists():
         simulate(WORLD, SEED, place, size)
-        lengthen(place / "dataset", CHARACTERS)
+        lengthen(place, CHARACTERS)
         (place / _DONE).touch()
     return place / "dataset"
