@@ -1,21 +1,22 @@
 """A table's Parquet files in units of some row groups, which threads read, work on and write side by side."""
 
-import queue
-import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stillwatch.ordered import in_order
+
 BATCH_ROWS = 16_384
 UNIT_ROWS = 262_144
 _GROUP_ROWS = 131_072
 _BUFFER_BYTES = 1 << 20
-_END = object()
+_AHEAD = 4
+"""Prepared batches that may wait to be taken, for each thread."""
 
 Kernel = Callable[[pa.RecordBatch], Any]
 
@@ -46,12 +47,12 @@ def units(files: Sequence[Path], rows: int = UNIT_ROWS) -> list[Unit]:
     for file in files:
         with pq.ParquetFile(file) as opened:
             sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
-        gathered: list[int] = []
-        for group in range(len(sizes)):
-            gathered.append(group)
-            if sum(sizes[one] for one in gathered) >= rows or group == len(sizes) - 1:
-                found.append(Unit(file, tuple(gathered)))
-                gathered = []
+        first, gathered = 0, 0
+        for group, size in enumerate(sizes):
+            gathered += size
+            if gathered >= rows or group == len(sizes) - 1:
+                found.append(Unit(file, tuple(range(first, group + 1))))
+                first, gathered = group + 1, 0
     return found
 
 
@@ -69,68 +70,22 @@ def write_kernel(
     """
     folder, threads = target
 
-    def write(number: int) -> Path:
+    def write(number: int) -> Iterator[Path]:
         file = folder / f"part-{number:05d}.parquet"
         made = pa.Table.from_batches([kernel(batch) for batch in work[number].batches(columns)], schema)
         pq.write_table(made, file, compression="lz4", row_group_size=_GROUP_ROWS)
-        return file
+        yield file
 
-    with ThreadPoolExecutor(threads) as pool:
-        futures = [pool.submit(write, number) for number in range(len(work))]
-        try:
-            return [future.result() for future in futures]
-        except BaseException:
-            for future in futures:
-                future.cancel()
-            raise
+    return list(in_order((partial(write, number) for number in range(len(work))), threads, lambda file: 0, 0))
 
 
 def prepared(
     work: Sequence[Unit], columns: Sequence[str], prepare: Kernel, threads: int
 ) -> Generator[Any, None, None]:
-    """What `prepare` makes of every batch, in no stated order; a few of them at a time are in memory."""
-    made: queue.Queue[Any] = queue.Queue(2 * threads)
-    waiting = iter(work)
-    lock, stopped = threading.Lock(), threading.Event()
+    """What `prepare` makes of every batch, in order; a few of them at a time are in memory."""
 
-    def put(item: object) -> None:
-        while not stopped.is_set():
-            try:
-                made.put(item, timeout=0.2)
-                return
-            except queue.Full:
-                continue
+    def made(unit: Unit) -> Iterator[Any]:
+        for batch in unit.batches(columns):
+            yield prepare(batch)
 
-    def read() -> None:
-        try:
-            while not stopped.is_set():
-                with lock:
-                    unit = next(waiting, None)
-                if unit is None:
-                    break
-                for batch in unit.batches(columns):
-                    put(prepare(batch))
-                    if stopped.is_set():
-                        break
-        except BaseException as error:  # raised again where the results are taken
-            put(error)
-        finally:
-            put(_END)
-
-    workers = [threading.Thread(target=read, daemon=True) for _ in range(threads)]
-    for worker in workers:
-        worker.start()
-    try:
-        running = threads
-        while running:
-            item = made.get()
-            if isinstance(item, BaseException):
-                raise item
-            if item is _END:
-                running -= 1
-            else:
-                yield item
-    finally:
-        stopped.set()
-        for worker in workers:
-            worker.join()
+    return in_order((partial(made, unit) for unit in work), threads, lambda item: 1, _AHEAD * threads)

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from stillwatch.exchange.dataset import Broken, RowGroup, TableFile
 from stillwatch.exchange.intake import Examined, Intake
-from stillwatch.exchange.ordered import in_order
+from stillwatch.ordered import in_order
 from stillwatch.exchange.raw import RawBatch
 from stillwatch.exchange.tables import EXCHANGES
 

@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from stillwatch.exchange.ordered import in_order
+from stillwatch.ordered import in_order
 
 
 class FaultError(Exception):
