@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from stillwatch import __version__
 from stillwatch.engines.journal import Journal
 from stillwatch.exchange.errors import UnreadableInputError, UsageError
-from stillwatch.exchange.output import write_text
+from stillwatch.exchange.output import iso, write_text
 from stillwatch.exchange.privacy import IdentifierHasher
 from stillwatch.exchange.tables import ACCOUNTS
 from stillwatch.exchange.writer import write_table
@@ -158,8 +158,8 @@ def save_input(folder: Path, found: Input) -> None:
         "files": [str(file) for file in found.files],
         "rows": found.rows,
         "quarantined": found.quarantined,
-        "first_ts": _iso(found.first_ts),
-        "last_ts": _iso(found.last_ts),
+        "first_ts": iso(found.first_ts),
+        "last_ts": iso(found.last_ts),
         "has_text": found.has_text,
         "hidden": list(found.hidden),
         "text_bytes": dict(found.text_bytes),
@@ -195,10 +195,6 @@ def load_input(folder: Path) -> Input | None:
         measures=tuple(tuple(measure) for measure in held["measures"]),
         origin=held["origin"],
     )
-
-
-def _iso(moment: dt.datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
 
 
 def _moment(text: str | None) -> dt.datetime | None:

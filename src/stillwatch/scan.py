@@ -1,6 +1,5 @@
 """`scan`: a whole dataset through every stage, in the order of the data's path, to result tables and a report."""
 
-import datetime as dt
 import shutil
 import time
 from collections.abc import Callable
@@ -44,7 +43,7 @@ from stillwatch.engines.opening import DUCKDB, open_engine, require_engine
 from stillwatch.engines.run import Report, Run
 from stillwatch.evidence.report import write_report
 from stillwatch.exchange.errors import UsageError
-from stillwatch.exchange.output import written
+from stillwatch.exchange.output import iso, written
 from stillwatch.inputs import Input, prepare_input
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.steps import fit_models, link_steps
@@ -278,15 +277,11 @@ def _summary(
             "groups_tested": n_tested,
             "campaigns": len(tables["campaigns"]),
         },
-        "period": [_iso(found.first_ts), _iso(found.last_ts)],
+        "period": [iso(found.first_ts), iso(found.last_ts)],
         "settings": settings.shown(),
         "steps": run.timings,
         "fdr": settings.fdr,
     }
-
-
-def _iso(moment: dt.datetime | None) -> str | None:
-    return moment.isoformat() if moment is not None else None
 
 
 def _write(out: Path, engine: Engine, tables: dict[str, pa.Table], summary: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stillwatch.campaigns.sample import GroupSample, content_vectors
+from stillwatch.campaigns.sample import GroupSample, content_bytes, unit_vectors
 from stillwatch.engines.duckdb import DuckdbEngine
 from stillwatch.engines.run import Run
 from stillwatch.lab.simulate import simulate
@@ -92,7 +92,7 @@ def sample_of(rows: pa.Table) -> GroupSample:
         entity=entity,
         template=template,
         ts=ts,
-        content=content_vectors(rows.column("content")),
+        content=unit_vectors(content_bytes(rows.column("content"))),
         repeated=ts > first[task] + 3_600_000_000,
         held_out=rows.column("held_out").to_numpy(zero_copy_only=False).astype(bool),
         span=span,

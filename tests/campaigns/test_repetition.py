@@ -6,7 +6,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from stillwatch.campaigns.repetition import log_e_repetitive, usage_from_tables
+from stillwatch.campaigns.repetition import log_e_of_use, usage_from_tables
+from stillwatch.campaigns.uses import Exposures, UsesByTemplate
+
+
+def log_e_repetitive(used: csr_array, held_out: csr_array, totals: NDArray[np.float64]) -> float:
+    templates = range(used.shape[1])
+    uses = UsesByTemplate.of(used, held_out).of_templates(templates).by_entity()
+    return log_e_of_use(uses, Exposures(totals))
 
 
 def evidence(rng: np.random.Generator, uses: NDArray[np.int64], totals: NDArray[np.int64]) -> float:

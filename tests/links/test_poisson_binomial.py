@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from stillwatch.links.poisson_binomial import log_tail, log_tails
+from stillwatch.links.poisson_binomial import log_tail, log_tails_of_kinds
 
 probability = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0, 1e-12, 1e-200, 1 - 1e-9]))
 
@@ -67,7 +67,7 @@ def test_large_sums_use_the_bound_and_stay_above_the_exact_value() -> None:
 
 @given(st.lists(probability, max_size=40), st.integers(0, 12))
 def test_all_tails_at_once_are_the_single_tails(p: list[float], k: int) -> None:
-    tails = log_tails(np.array(p), k)
+    tails = log_tails_of_kinds(np.array(p, np.float64), np.ones(len(p), np.int64), k)
     for j in range(k + 1):
         single = log_tail(np.array(p), j)
         if single > -600:

@@ -15,9 +15,9 @@ from stillwatch.campaigns.exchange_probability import (
     Traffic,
     exchange_probabilities,
 )
-from stillwatch.campaigns.repetition import coded
 from stillwatch.campaigns.shares import account_share
 from stillwatch.engines.step import DriverStep, Step
+from stillwatch.exchange.numbering import coded
 
 PROBABILITIES_SCHEMA = pa.schema(
     [

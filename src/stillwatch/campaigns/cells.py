@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from stillwatch.campaigns.repetition import coded, places_in
 from stillwatch.engines.step import SqlStep, Step
+from stillwatch.exchange.numbering import coded, places_in
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]

@@ -29,9 +29,9 @@ from scipy.sparse import csr_array
 
 from stillwatch.campaigns.finding import Finding
 from stillwatch.campaigns.overlap import overlaps
-from stillwatch.campaigns.repetition import coded
 from stillwatch.campaigns.tables import Rung
 from stillwatch.engines.step import SqlStep
+from stillwatch.exchange.numbering import coded
 
 Floats = NDArray[np.float64]
 

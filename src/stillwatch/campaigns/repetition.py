@@ -14,11 +14,11 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from stillwatch.campaigns.uses import Exposures, Uses, UsesByTemplate
+from stillwatch.exchange.numbering import coded, places_in
 
 MOST_SAID = 5.0
 """Exchanges of one account come in bursts; a Poisson likelihood would take a burst for many independent choices. Each
@@ -104,22 +104,10 @@ def _spans(entity_totals: pa.Table, entity: NDArray[np.int64], n_entities: int) 
     return span
 
 
-def log_e_repetitive(used: csr_array, held_out: csr_array, totals: FloatArray) -> float:
+def log_e_of_use(uses: Uses, exposures: Exposures) -> float:
     """E-value (natural logarithm) that use of a set of templates is a matter of the account.
 
-    Args:
-        used: shape (n_entities, n_templates of the set), discovery half.
-        held_out: the same, held-out half.
-        totals: shape (n_entities, 2).
-    """
-    found, tested = row_sums(used), row_sums(held_out)
-    users = np.flatnonzero((found > 0) | (tested > 0))
-    uses = Uses(users, np.zeros(len(users), np.int64), found[users], tested[users])
-    return log_e_of_use(uses, Exposures(totals))
-
-
-def log_e_of_use(uses: Uses, exposures: Exposures) -> float:
-    """The same from the users alone: what those say who never used the set is added up without asking each.
+    It is worked out from the users alone: what those say who never used the set is added up without asking each.
 
     Args:
         uses: one row for each entity that used the set at all (`Uses.by_entity`).
@@ -142,22 +130,3 @@ def log_e_of_use(uses: Uses, exposures: Exposures) -> float:
 
 def _rate(hits: float, exposure: float) -> float:
     return float((hits + 0.5) / (exposure + 1.0))
-
-
-def row_sums(matrix: csr_array) -> FloatArray:
-    """Sums of the rows of a sparse matrix, shape (n_rows,)."""
-    return np.asarray(matrix.sum(axis=1), dtype=np.float64).ravel()
-
-
-def coded(column: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
-    """Distinct strings in order (null counts as empty), and the number of each row's."""
-    filled = pc.fill_null(column.cast(pa.string()), "")
-    names = pc.unique(filled)
-    names = names.take(pc.sort_indices(names))
-    return names, places_in(names, filled)
-
-
-def places_in(names: pa.Array, column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """Place of each row's string among `names`; -1 for one that is not there."""
-    places = pc.fill_null(pc.index_in(column.cast(pa.string()), value_set=names), -1)
-    return np.asarray(places.to_numpy(), dtype=np.int64)

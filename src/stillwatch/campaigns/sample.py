@@ -8,6 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from stillwatch.exchange.numbering import coded
+
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 
@@ -74,8 +76,7 @@ class SampleRows:
         ts = table.column("ts").cast(pa.int64()).to_numpy()
         order = np.lexsort((table.column("draw").to_numpy(), ts, number))
         starts = np.searchsorted(number[order], np.arange(n_candidates + 1))
-        names = pc.unique(table.column("model"))
-        model = pc.index_in(table.column("model"), value_set=names.take(pc.sort_indices(names)))
+        _, model = coded(table.column("model"))
         values = [table.column(name).to_numpy().astype(np.float32)[order] for name in forms]
         return cls(
             starts.astype(np.int64),
@@ -86,7 +87,7 @@ class SampleRows:
             _flags(table.column("held_out"))[order],
             content_bytes(table.column("content"))[order],
             np.column_stack(values),
-            model.to_numpy().astype(np.int32)[order],
+            model.astype(np.int32)[order],
         )
 
     def of(self, candidate: int) -> slice:
@@ -115,8 +116,3 @@ def unit_vectors(content: NDArray[np.int8]) -> NDArray[np.float32]:
     vectors = content.astype(np.float32)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0), np.float32)
-
-
-def content_vectors(column: pa.ChunkedArray) -> NDArray[np.float32]:
-    """Vectors of int8, stored as binary -> float32 of length 1; null or empty gives zeros."""
-    return unit_vectors(content_bytes(column))

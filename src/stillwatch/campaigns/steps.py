@@ -10,9 +10,10 @@ from scipy.sparse.csgraph import connected_components
 
 from stillwatch.campaigns.candidates import Candidate, CandidateSettings, candidates
 from stillwatch.campaigns.output_maximisation import OUTPUTS_STEP
-from stillwatch.campaigns.repetition import Usage, places_in, usage_from_tables
+from stillwatch.campaigns.repetition import Usage, usage_from_tables
 from stillwatch.campaigns.thinning import thinnings
 from stillwatch.engines.step import DriverStep, SqlStep, Step
+from stillwatch.exchange.numbering import places_in
 from stillwatch.signals.kinship import template_kin
 
 # A task is repeated where the same was asked before among the same exchanges, by anybody, more than an hour ago.

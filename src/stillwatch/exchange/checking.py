@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from stillwatch.exchange.dataset import Broken, RowGroup, TableFile
 from stillwatch.exchange.intake import Examined, Intake
-from stillwatch.ordered import in_order
 from stillwatch.exchange.raw import RawBatch
 from stillwatch.exchange.tables import EXCHANGES
+from stillwatch.ordered import in_order
 
 MOST_WAITING = 128 << 20
 """Bytes of examined rows that may wait to be settled."""

@@ -1,5 +1,6 @@
 """Writing safely: what is not whole has another name, a disk's complaint becomes an error with a remedy."""
 
+import datetime as dt
 import errno
 import json
 import os
@@ -29,6 +30,11 @@ def as_json(value: Any, default: Callable[[Any], Any] | None = None) -> str:
     """
     text = json.dumps(value, indent=2, ensure_ascii=False, default=default) + "\n"
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def iso(moment: dt.datetime | None) -> str | None:
+    """A moment as JSON holds it (ISO 8601)."""
+    return None if moment is None else moment.isoformat()
 
 
 def partial_of(path: Path) -> Path:

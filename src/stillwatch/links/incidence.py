@@ -9,6 +9,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import sparse
 
+from stillwatch.exchange.numbering import coded
+
 Ints = NDArray[np.int64]
 
 
@@ -103,26 +105,17 @@ class Attributes:
     @classmethod
     def from_table(cls, table: pa.Table) -> "Attributes":
         """From a table with string columns entity, kind, value (`account_attributes`), in any order."""
-        entities, rows = _numbered(table.column("entity"))
+        entities, rows = coded(table.column("entity"))
         kinds = {}
         for kind in sorted(pc.unique(table.column("kind")).to_pylist()):
             mask = pc.equal(table.column("kind"), kind)
-            values, columns = _numbered(table.column("value").filter(mask))
+            values, columns = coded(table.column("value").filter(mask))
             of_kind = rows[mask.combine_chunks().to_numpy(zero_copy_only=False)]
             shape = (len(entities), len(values))
-            kinds[kind] = Incidence.from_pairs(kind, of_kind, columns, shape, values)
-        return cls(entities, kinds)
+            kinds[kind] = Incidence.from_pairs(kind, of_kind, columns, shape, tuple(values.to_pylist()))
+        return cls(tuple(entities.to_pylist()), kinds)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
         """Entity name -> its number."""
         return {name: number for number, name in enumerate(self.entities)}
-
-
-def _numbered(column: pa.ChunkedArray) -> tuple[tuple[str, ...], Ints]:
-    """Distinct strings in order, and for each row the number of its string."""
-    plain = column.cast(pa.string())
-    names = pc.unique(plain)
-    names = names.take(pc.sort_indices(names))
-    numbers = pc.index_in(plain, value_set=names)
-    return tuple(names.to_pylist()), numbers.to_numpy().astype(np.int64)

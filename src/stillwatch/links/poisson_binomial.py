@@ -54,14 +54,14 @@ def log_tail(p: Floats, k: int, budget: int = BUDGET) -> float:
     return min(0.0, float(_tilted_tail(p, k, theta, budget)))
 
 
-def log_tails(p: Floats, k: int) -> Floats:
-    """log P(X >= j) for j = 0..k (k + 1,), by one convolution without tilting; -inf below about 1e-300."""
-    with np.errstate(divide="ignore"):
-        return np.minimum(np.log(_tails(np.ascontiguousarray(p, np.float64), k)), 0.0)
-
-
 def log_tails_of_kinds(p: Floats, n: Ints, k: int) -> Floats:
-    """The same for n_i tosses each of probability p_i (m,): kinds of many tosses are doubled up, not taken singly."""
+    """log P(X >= j) for j = 0..k (k + 1,), by convolution without tilting; -inf below about 1e-300.
+
+    Args:
+        p: probabilities (m,).
+        n: how many tosses have each of them (m,); many of a kind are doubled up, not taken singly.
+        k: largest count asked for.
+    """
     with np.errstate(divide="ignore"):
         return np.minimum(np.log(_tails_of_kinds(p, n, k)), 0.0)
 

@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 
 from stillwatch.campaigns.candidates import Candidate, CandidateSettings
 from stillwatch.campaigns.online import look_place
-from stillwatch.campaigns.repetition import Usage, log_e_repetitive
+from stillwatch.campaigns.repetition import Usage, log_e_of_use
 
 SAME = 0.5
 """Least Jaccard index of the templates of one hypothesis at two looks."""
@@ -47,11 +47,6 @@ class Hypothesis:
     def place(self, n_exchanges: float) -> int:
         """Place of a look at so many exchanges."""
         return look_place(max(n_exchanges, self.n_first), self.n_first)
-
-
-def volumes(usage: Usage, found: Sequence[Candidate]) -> NDArray[np.float64]:
-    """Exchanges of each candidate's entities in its templates."""
-    return np.array([usage.volume(c.entities, c.templates) for c in found], dtype=np.float64)
 
 
 def identify(
@@ -128,12 +123,11 @@ def followed(usage: Usage, hypothesis: Hypothesis, settings: CandidateSettings) 
     entities = np.array(sorted(_numbers(hypothesis.entities, entity_number)), dtype=np.int64)
     if not templates or len(entities) == 0:
         return None
-    used, held_out = csr_array(usage.discovery[:, templates]), csr_array(usage.held_out[:, templates])
-    volume = np.asarray((used + held_out).sum(axis=1)).ravel()
-    entities = entities[volume[entities] >= settings.minimum_exchanges]
+    uses = usage.by_template.of_templates(templates).by_entity()
+    entities = np.intersect1d(entities, uses.entity[uses.both >= settings.minimum_exchanges])
     if len(entities) < settings.minimum_entities:
         return None
-    log_e = log_e_repetitive(used, held_out, usage.totals)
+    log_e = log_e_of_use(uses, usage.exposures)
     return Candidate(tuple(templates), entities, hypothesis.discovered_by, log_e)
 
 

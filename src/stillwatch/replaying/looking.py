@@ -19,6 +19,7 @@ from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.steps import candidate_tables, communities_of, kin_bundles, sample_steps
 from stillwatch.campaigns.tables import Rung
+from stillwatch.campaigns.thinning import volumes
 from stillwatch.engines.memory import MemoryEngine
 from stillwatch.replaying.hypotheses import (
     followed,
@@ -26,7 +27,6 @@ from stillwatch.replaying.hypotheses import (
     is_due,
     looked_at,
     seen,
-    volumes,
 )
 from stillwatch.replaying.known_accounts import KnownAccounts
 from stillwatch.replaying.renumbering import Renumbering

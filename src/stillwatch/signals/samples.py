@@ -11,9 +11,7 @@ import pyarrow.compute as pc
 
 from stillwatch.engines.engine import Engine
 from stillwatch.engines.step import SqlStep
-from stillwatch.signals.signatures import FIELDS, read_sketch, sketch_name
-from stillwatch.text.frequency import frequent_lines
-from stillwatch.text.skeleton import mask
+from stillwatch.signals.signatures import FIELDS, Splitter, sketch_name
 
 SAMPLES_SCHEMA = pa.schema(
     [
@@ -40,18 +38,13 @@ class Masks:
     """Masks texts of each field by its sketch, which is read once."""
 
     def __init__(self, engine: Engine) -> None:
-        self._sketches = {field: read_sketch(engine.table(sketch_name(field))) for field in FIELDS}
-        self._lines = {
-            field: frequent_lines(sketch, FIELDS[field].settings.texts)
-            for field, sketch in self._sketches.items()
-        }
+        self._splitters = {field: Splitter.of(field, engine.table(sketch_name(field))) for field in FIELDS}
 
     def of(self, field: str, text: str | None) -> str | None:
         """What the template of a field's text keeps; None where there is no text or no template."""
         if not text:
             return None
-        cut, settings = text[:MOST_CHARACTERS], FIELDS[field].settings
-        return mask(cut, self._sketches[field], settings, self._lines[field]) or None
+        return self._splitters[field].mask(text[:MOST_CHARACTERS]) or None
 
 
 def with_skeletons(

@@ -20,7 +20,7 @@ from stillwatch.exchange.schema import TIMESTAMP
 from stillwatch.signals.classifiers import SCORE_SCHEMA, joined_tokens, load_classifiers
 from stillwatch.text.frequency import CELLS_A_LINE, Digest, Sketch, digest, frequent_lines, merge, update
 from stillwatch.text.sampling import uniform_of
-from stillwatch.text.skeleton import DIMENSIONS, Settings, Skeletons, skeletons
+from stillwatch.text.skeleton import DIMENSIONS, Settings, Skeletons, mask, skeletons
 from stillwatch.text.tokens import Tokens, tokenize
 
 
@@ -153,12 +153,7 @@ def signatures_step(sketches: Mapping[str, pa.Table | Sketch]) -> KernelStep:
     Args:
         sketches: what `fold` made of each of `FIELDS` on the same dataset, or the sketches themselves.
     """
-    splitters = {
-        field: _Splitter.of(
-            found if isinstance(found, Sketch) else read_sketch(found), FIELDS[field].settings
-        )
-        for field, found in sketches.items()
-    }
+    splitters = {field: Splitter.of(field, counted) for field, counted in sketches.items()}
 
     def sign(batch: pa.RecordBatch) -> pa.RecordBatch:
         *rest, prompts, system_prompts = batch.columns
@@ -189,44 +184,46 @@ def signatures_step(sketches: Mapping[str, pa.Table | Sketch]) -> KernelStep:
 
 
 @dataclass(frozen=True)
-class _Splitter:
-    """Splits texts of one field, batch by batch."""
+class Splitter:
+    """Splits texts of one field, one after the other; see `text.skeleton.skeletons`."""
 
     sketch: Sketch
     settings: Settings
     lines: npt.NDArray[np.uint16]
 
     @classmethod
-    def of(cls, sketch: Sketch, settings: Settings) -> "_Splitter":
+    def of(cls, field: str, counted: pa.Table | Sketch) -> "Splitter":
+        """By what `fold` made of a field, or by the sketch itself."""
+        sketch = counted if isinstance(counted, Sketch) else read_sketch(counted)
+        settings = FIELDS[field].settings
         return cls(sketch, settings, frequent_lines(sketch, settings.texts))
 
     def split(self, tokens: Tokens) -> Skeletons:
+        """Skeletons and tasks."""
         return skeletons(tokens, self.sketch, self.settings, self.lines)
+
+    def mask(self, text: str) -> str:
+        """What the template keeps of a text; "" for one without a template."""
+        return mask(text, self.sketch, self.settings, self.lines)
 
 
 def _of_distinct(
-    texts: pa.Array, splitter: _Splitter
+    texts: pa.Array, splitter: Splitter
 ) -> tuple[tuple[pa.Array, pa.Array, pa.Array], tuple[pa.Array, Tokens, npt.NDArray[np.int64]]]:
     """Skeleton, text hash and signature of each row, worked out once for each distinct text; and these texts."""
-    coded = texts if pa.types.is_dictionary(texts.type) else pc.dictionary_encode(texts)
+    coded = pc.dictionary_encode(texts)
     index = pc.fill_null(coded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
     tokens = tokenize(coded.dictionary)
     found = splitter.split(tokens)
     skeleton, text_hash = (
         np.append(values, np.uint64(0))[index] for values in (found.skeleton, found.text_hash)
     )
-    # Packed in the order of rows, as if each row had been looked at.
-    _, first = np.unique(index, return_index=True)
-    packed = pack(found)
-    signature: list[bytes | None] = [None] * len(index)
-    seen: set[int] = set()
-    signed = {int(key): packed[at].as_py() for at, key in enumerate(found.skeleton) if packed[at].is_valid}
-    for row in np.sort(first).tolist():
-        key = int(skeleton[row])
-        if key and key not in seen:
-            seen.add(key)
-            signature[row] = signed[key]
-    columns = pa.array(skeleton), pa.array(text_hash), pa.array(signature, pa.binary())
+    # A distinct text's signature goes to the first row of it: they are in the order in which they come.
+    number, first = np.unique(index, return_index=True)
+    of_row = np.full(len(index), -1)
+    of_row[first] = number
+    signature = pack(found).take(pa.array(of_row, mask=of_row < 0))
+    columns = pa.array(skeleton), pa.array(text_hash), signature
     return columns, (coded.dictionary, tokens, index)
 
 
