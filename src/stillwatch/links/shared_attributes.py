@@ -26,6 +26,8 @@ _EXACT_CLASSES = 512
 _RANKED = 32
 """Values whose exact tail is computed, best first by the Poisson approximation."""
 _LOG_FLOOR = -650.0
+_DECIMALS = 9
+"""Values are ranked by so many: further ones are rounding of the fit, which differs between runs."""
 LEAST_LIFT = 3.0
 """A tie is a value at least so much more common inside the group than outside: in a group of freemail users
 everybody has the popular provider, which is no tie however many they are."""
@@ -225,7 +227,7 @@ def _best_values(held: Ints, holders: Ints, law: _GroupLaw, incidence: Incidence
     expected = np.array([law.expected(int(c)) for c in classes])[where.reshape(-1)]
     surprise = holders * np.log(holders / np.maximum(expected, 1e-300)) - holders + expected
     surprise[holders <= expected] = 0.0
-    ranked = np.lexsort((held, -surprise))[:_RANKED]
+    ranked = np.lexsort((held, -np.round(surprise, _DECIMALS)))[:_RANKED]
     known: dict[tuple[int, int], tuple[float, float]] = {}
     found = []
     for at in ranked:
@@ -239,4 +241,4 @@ def _best_values(held: Ints, holders: Ints, law: _GroupLaw, incidence: Incidence
         found.append(
             SharedValue(incidence.values[value], count, degree, float(expected[at]), single, corrected, value)
         )
-    return tuple(sorted(found, key=lambda s: (s.log_p_single, s.value)))
+    return tuple(sorted(found, key=lambda s: (round(s.log_p_single, _DECIMALS), s.value)))
