@@ -18,9 +18,10 @@ from stillwatch.campaigns import (
     partition,
     training_shape,
 )
-from stillwatch.campaigns.co_occurrence import CONNECTED, TIED_SHARE
+from stillwatch.campaigns.co_occurrence import TIED_SHARE
 from stillwatch.campaigns.explanations import ONE_OWNER
 from stillwatch.campaigns.families import FAMILIES
+from stillwatch.campaigns.owners import CONNECTED
 from stillwatch.campaigns.shown import MEMBER_THRESHOLD
 from stillwatch.campaigns.tables import RESULTS, Rung
 from stillwatch.cli.main import app

@@ -36,6 +36,7 @@ from stillwatch.campaigns.steps import (
     put_step,
     sample_steps,
     usage_steps,
+    wordings,
 )
 from stillwatch.engines.engine import Engine
 from stillwatch.engines.journal import Journal
@@ -224,13 +225,15 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
     start = time.perf_counter()
     attributes = Attributes.from_table(engine.table("account_attributes"))
     models = AttributeModels(attributes, fit_models(attributes))
-    rates = Rates(settings.fdr, settings.shape_error, load_classifiers().benign_training_form_rate)
+    form = load_classifiers().benign_training_form_rate
+    rates = Rates(settings.fdr, settings.shape_error, form, threads=settings.threads)
     told = _telling(run.report)
     entities = engine.table("account_entities")
     beside = Beside(
         models,
         Lives.from_tables(engine.table("accounts"), entities),
         TemplateScores.from_table(engine.table("template_outputs")),
+        wordings(tables["template_kin"], usage),
     )
     tested = judge(usage, candidates, engine.table("candidate_sample"), beside, rates, told)
     judged = memory.judged(tested, usage, entities, rates)

@@ -11,10 +11,10 @@ from stillwatch.campaigns.co_occurrence import (
     TIED_BY,
     AttributeModels,
     co_occurrence_test,
-    connected_share,
     owner_share,
     tie_log_e,
 )
+from stillwatch.campaigns.owners import CONNECTED, connected_share
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.steps import fit_models
 
@@ -55,8 +55,8 @@ OF_ONE_HAND = {
 def log_es(group: Iterable[str], models: AttributeModels) -> dict[str, float]:
     """What each kind says of the group as a whole."""
     names = np.array(list(group))
-    connected = connected_share(names, models)
-    return {kind: tie_log_e(found, connected) for kind, found in co_occurrence_test(names, models).items()}
+    one_hand = connected_share(names, models) >= CONNECTED
+    return {kind: tie_log_e(found, one_hand) for kind, found in co_occurrence_test(names, models).items()}
 
 
 @pytest.mark.parametrize("kind", TIED_BY)

@@ -1,12 +1,15 @@
 """Planted worlds through all steps: campaigns are found, busy innocents are let alone, and the tables agree."""
 
 from collections import Counter
+from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from stillwatch.campaigns import tables as schemas
 from stillwatch.campaigns.tables import Rung
+from tests.campaigns.traces import Events
 from tests.campaigns.worlds import (
     FORMS,
     Outcome,
@@ -145,6 +148,72 @@ def test_strangers_among_a_firm_s_keys_do_not_make_it_a_campaign(tmp_path):
     outcome = judged(input_tables(town_of(4, part)), tmp_path)
     assert len(outcome.tables["groups"]) == 1
     assert_nothing_reported(outcome)
+
+
+def colleagues(
+    town: Town, kind: str, queue: Callable[[int], list[Events]], n: int, *, each: int, open_: bool
+) -> None:
+    """n teams of `each` accounts at one product; in the open, a team has one card and one domain."""
+    for team in range(n):
+        owner = {"payment_id": f"{kind} card {team}", "email_domain": f"{kind}{team}.example"}
+        for events in queue(each):
+            account = town.person(kind, **(owner if open_ else {}))
+            town.does(account, events, Prompts(("ticket",), models=("large",)))
+
+
+@pytest.mark.parametrize("open_", [True, False])
+def test_many_firms_with_one_product_are_no_campaign(tmp_path, open_):
+    """Twenty firms, each of which deals its own tickets of everyday subjects to its team: account by account this is
+    one pool, and it is reported where nothing tells whose the accounts are."""
+
+    def part(town: Town) -> None:
+        town.people("chat", 200, 12, Prompts())
+
+        def tickets(each: int) -> list[Events]:
+            day = town.world.customer(30 * each, loyalty=np.inf, clumping=2.0, repeating=0)
+            dealt_to = town.rng.integers(0, each, len(day.hour))
+            mine = [dealt_to == account for account in range(each)]
+            return [Events(day.hour[m], day.subject[m], day.template[m], day.task[m]) for m in mine]
+
+        colleagues(town, "firm", tickets, 20, each=12, open_=open_)
+
+    outcome = judged(input_tables(town_of(9, part)), tmp_path)
+    assert outcome.tables["groups"].num_rows >= 1
+    assert (outcome.kinds() == set()) == open_
+
+
+def test_cells_that_are_fed_from_one_queue_are_a_campaign(tmp_path):
+    """Nothing crosses from cell to cell, as from firm to firm, but their hours and tasks are those of one queue."""
+
+    def part(town: Town) -> None:
+        town.people("chat", 200, 12, Prompts())
+        pool = iter(town.world.queue(160, 5_000))
+        colleagues(town, "cell", lambda each: [next(pool) for _ in range(each)], 40, each=4, open_=True)
+
+    outcome = judged(input_tables(town_of(10, part)), tmp_path)
+    assert outcome.kinds() == {"cell"}
+
+
+@pytest.mark.parametrize("close", [True, False])
+def test_values_of_a_slot_are_no_mix_of_templates(tmp_path, close):
+    """A program that draws one of two wordings for each text, in the same proportion for all of its customers, who
+    translate whatever comes: strangers, unless the two are taken for two templates."""
+
+    def part(town: Town) -> None:
+        town.people("chat", 200, 12, Prompts())
+        for _ in range(60):
+            events = town.world.customer(150, loyalty=np.inf, clumping=3.0, repeating=0, n_templates=2)
+            town.does(
+                town.person("translator"), events, Prompts(("to Arabic", "to Polish"), models=("large",))
+            )
+
+    kin = [("to Arabic", "to Polish")] if close else []
+    outcome = judged(input_tables(town_of(11, part)), tmp_path, kin=kin)
+    tested = {len(group.tests.candidate.templates) for group in outcome.judged}
+    assert 2 in tested
+    for group in outcome.judged:
+        coordinated = group.tests.rung_log_e[Rung.COORDINATED] > np.log(1e4)
+        assert coordinated == (not close and len(group.tests.candidate.templates) == 2)
 
 
 def test_strays_in_a_campaign_s_templates_are_no_members(tmp_path):

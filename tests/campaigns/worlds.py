@@ -4,7 +4,7 @@ A person has attributes and does things (traces.py); what the text kernels would
 rest of it, its content, its forms) is written down as they write it. Everything after is the product's own code.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,14 @@ from stillwatch.campaigns.steps import (
     put_step,
     sample_steps,
     usage_steps,
+    wordings,
 )
 from stillwatch.engines.duckdb import DuckdbEngine
 from stillwatch.engines.run import Run
 from stillwatch.exchange.tables import ACCOUNTS, EXCHANGES
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.steps import fit_models, link_steps
+from stillwatch.signals.kinship import KIN_SCHEMA
 from stillwatch.signals.signatures import SIGNATURES_SCHEMA
 from stillwatch.signals.steps import signal_steps
 from stillwatch.text.sampling import uniform_of
@@ -286,9 +288,13 @@ def permuted(tables: dict[str, pa.Table], seed: int) -> dict[str, pa.Table]:
 
 
 def judged(
-    tables: dict[str, pa.Table], folder: Path, cap: int = 60_000, budget: int | None = None
+    tables: dict[str, pa.Table],
+    folder: Path,
+    cap: int = 60_000,
+    budget: int | None = None,
+    kin: Sequence[tuple[str, str]] = (),
 ) -> Outcome:
-    """All steps from signatures to result tables."""
+    """All steps from signatures to result tables; `kin` are pairs of templates that are close kin."""
     engine = DuckdbEngine(folder, "1GB", 1)
     run = Run(engine, lambda *report: None, 50)
     for name, table in tables.items():
@@ -302,7 +308,9 @@ def judged(
     run.steps(sample_steps())
     attributes = Attributes.from_table(engine.table("account_attributes"))
     models = AttributeModels(attributes, fit_models(attributes))
-    groups = judge(usage, found, engine.table("candidate_sample"), Beside(models), Rates(0.01, 0.05, 0.02))
+    close = pa.table([*zip(*kin, strict=True), [0.4] * len(kin)], schema=KIN_SCHEMA) if kin else None
+    beside = Beside(models, wordings=None if close is None else wordings(close, usage))
+    groups = judge(usage, found, engine.table("candidate_sample"), beside, Rates(0.01, 0.05, 0.02))
     run.steps(user_cells_steps(groups, usage))
     shown = shown_groups(groups, usage, 60, read_cells(engine.table("user_cells")))
     _put(run, shown_tables(shown, usage))

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch.campaigns.co_occurrence import AttributeModels, connected_share, held_rare_values
+from stillwatch.campaigns.co_occurrence import CONNECTED_BY, AttributeModels, held_rare_values
+from stillwatch.campaigns.owners import connected_share
 from stillwatch.links.bicm import fit_bicm
 from stillwatch.links.incidence import Attributes, Incidence
 from stillwatch.links.pair_kernels import shared_values
@@ -59,7 +60,7 @@ def test_pairs_never_exceed_holders_times_the_cap(cap):
 def test_a_group_s_ties_are_as_many_as_its_values():
     """A hundred thousand accounts of two million on one address are five thousand million pairs."""
     models = AttributeModels(hot(20 * HOLDERS, 50), {})
-    member, value = held_rare_values(np.arange(HOLDERS + 10), models)
+    member, value = held_rare_values(np.arange(HOLDERS + 10), models, CONNECTED_BY)
     assert len(member) == len(value) == HOLDERS + 100
 
 

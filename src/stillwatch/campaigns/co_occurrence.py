@@ -12,13 +12,11 @@ box for each account, opened over weeks - the dearest evasion there is; or by ce
 domains of its own, which hold together only within themselves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from stillwatch.campaigns.evalues import log_e_from_log_p
 from stillwatch.links.bicm import BipartiteModel
@@ -33,9 +31,6 @@ from stillwatch.links.shared_attributes import (
 TIED_BY = ("payment", "prefix", "email_domain", "birth")
 TIED_SHARE = 0.5
 CONNECTED_BY = ("payment", "prefix", "email_domain")
-CONNECTED = 0.6
-"""Least part of a group that its ties must hold together. In laboratory worlds: bought accounts 0.84 to 1, and several
-firms with one product (outsourcing, build pipelines, enterprises) 0.19 to 0.39."""
 OWNED_BY = ("payment", "email_domain")
 WORDS = {
     "payment": "payment instruments",
@@ -65,7 +60,7 @@ def co_occurrence_test(entities: NDArray[np.str_], models: AttributeModels) -> d
     }
 
 
-def tie_log_e(found: SharedAttribute, connected: float) -> float:
+def tie_log_e(found: SharedAttribute, one_hand: bool) -> float:
     """Natural logarithm of the e-value that a kind of attribute ties the group as a whole.
 
     A part of a group may be tied while the rest is not (a reseller's accounts among the users of a tool): where
@@ -75,42 +70,20 @@ def tie_log_e(found: SharedAttribute, connected: float) -> float:
 
     Args:
         found: the test of one kind.
-        connected: see `connected_share`.
+        one_hand: whether the ties of all kinds together hold the group together (`owners.CONNECTED`).
     """
     log_e = log_e_from_log_p(found.log_p)
-    apart = found.kind in CONNECTED_BY and connected < CONNECTED
+    apart = found.kind in CONNECTED_BY and not one_hand
     whole = found.n_tied >= TIED_SHARE * found.n_entities and not apart
     return log_e if whole else min(log_e, 0.0)
 
 
-def connected_share(entities: NDArray[np.str_], models: AttributeModels) -> float:
-    """Largest part of a group that rare shared values of any kind hold together.
-
-    One hand's cards, networks and domains cross-cut, so its accounts hang together through them. Several firms that
-    use one product are as strongly tied, each to itself: the group falls apart into firms.
-
-    Returns:
-        Share of the group's entities in the largest connected component, over all kinds in `CONNECTED_BY`.
-    """
-    numbers = models.attributes.numbers
-    known = np.array([numbers[name] for name in entities.tolist() if name in numbers], dtype=np.int64)
-    if not len(known):
-        return 0.0
-    # Through the values, not from account to account: a value that many hold makes as many ties as it has holders.
-    row, held = held_rare_values(known, models)
-    names, column = np.unique(held, return_inverse=True)
-    n = len(known) + len(names)
-    graph = coo_array((np.ones(len(row)), (row, column.reshape(-1) + len(known))), shape=(n, n))
-    _, component = connected_components(graph, directed=False)
-    return float(np.bincount(component[: len(known)]).max()) / len(entities)
-
-
 def held_rare_values(
-    known: NDArray[np.int64], models: AttributeModels
+    known: NDArray[np.int64], models: AttributeModels, kinds: Collection[str]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rare values of the kinds in `CONNECTED_BY` that entities hold: place of the entity, number of the value; (n,)."""
+    """Rare values of some kinds that entities hold: place of the entity, number of the value; both (n,)."""
     members, values, first = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
-    for kind in CONNECTED_BY:
+    for kind in sorted(kinds):
         if kind in models.attributes.kinds:
             incidence = models.attributes.kinds[kind]
             held, member = incidence.values_of(known)

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from stillwatch.campaigns.evalues import LN10
 from stillwatch.campaigns.families import FLOW, HANDS, MIX, MODELS, RHYTHM, TASKS, TIES, TOPICS
 from stillwatch.campaigns.families import SITTINGS as WITHIN
-from stillwatch.campaigns.group import GroupTests
+from stillwatch.campaigns.group import OWN_HOURS, GroupTests
 from stillwatch.campaigns.ladder import Standing
 from stillwatch.campaigns.tables import Rung
 
-SITTINGS = -2.0
-"""log10 of the e-value of a common stream below which accounts plainly work in sittings of their own."""
+SITTINGS = OWN_HOURS / LN10
 ONE_OWNER = 0.9
 
 
@@ -60,7 +59,7 @@ def _decided_by(log_e: float, standing: Standing) -> tuple[bool, float, float, f
 
 def _own_work(test: GroupTests, standing: Standing) -> Explanation:
     verdict = test.verdicts[TOPICS]
-    fits, margin, measure, threshold = _decided_by(verdict.log_e, standing)
+    fits, margin, measure, threshold = _decided_by(test.log_e[TOPICS], standing)
     text = (
         f"accounts stay with topics of their own ({verdict.innocent_share:.0%} of them), as users of one tool do"
         if fits
@@ -72,7 +71,7 @@ def _own_work(test: GroupTests, standing: Standing) -> Explanation:
 
 
 def _public_items(test: GroupTests, standing: Standing) -> Explanation:
-    fits, margin, measure, threshold = _decided_by(test.verdicts[TASKS].log_e, standing)
+    fits, margin, measure, threshold = _decided_by(test.log_e[TASKS], standing)
     repeated = f"{test.sample.repeated_share:.1%} of the tasks had been asked before"
     text = (
         f"{repeated}: a set that is gone through again and again, such as a benchmark, homework or a fixed job"
@@ -95,18 +94,19 @@ def _strangers(test: GroupTests, standing: Standing) -> Explanation:
 def _own_sittings(test: GroupTests, standing: Standing) -> Explanation:
     """A reseller's accounts are tied and hold everybody's work, but its customers come and go in sittings, each
     with work of their own, and come back to it."""
-    rhythm = test.verdicts[RHYTHM]
+    log10_rhythm = test.log_e[RHYTHM] / LN10
     measure = threshold = SITTINGS
-    fits, margin = False, rhythm.log_e / LN10 - SITTINGS
+    fits, margin = False, log10_rhythm - SITTINGS
     text = "the accounts' hours are not those of many customers who come and go in sittings of their own"
     if margin > 0:
-        measure = rhythm.log_e / LN10
+        measure = log10_rhythm
     else:
         inside = [test.fresh.log_e]
         if WITHIN not in test.left_out:
             inside.append(test.sittings.log_e)
         fits, margin, measure, threshold = _decided_by(min(inside), standing)
-        text = f"{rhythm.innocent_share:.0%} of the accounts work in sittings, as many customers behind a reseller do"
+        alone = test.verdicts[RHYTHM].innocent_share
+        text = f"{alone:.0%} of the accounts work in sittings, as many customers behind a reseller do"
         if not fits:
             text += "; but a sitting does not hold together, and hardly any task comes back"
     return Explanation("a reseller's or product's many customers", fits, margin, measure, threshold, text)

@@ -1,6 +1,6 @@
 """All tests of one candidate group, gathered."""
 
-from collections.abc import Collection, Mapping, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,18 +11,17 @@ from stillwatch.campaigns.candidates import Candidate
 from stillwatch.campaigns.co_occurrence import (
     AttributeModels,
     co_occurrence_test,
-    connected_share,
     owner_share,
     tie_log_e,
     tied_entities,
 )
 from stillwatch.campaigns.common_stream import common_stream_test, dispersion
+from stillwatch.campaigns.evalues import LN10
 from stillwatch.campaigns.exchangeability import LOYAL_PRECISION, label_test, topics
 from stillwatch.campaigns.families import (
+    FAMILIES,
     MIX,
     RHYTHM,
-    SHAPE,
-    SITTINGS,
     TASKS,
     TOPICS,
     one_pool_log_e,
@@ -30,6 +29,7 @@ from stillwatch.campaigns.families import (
 )
 from stillwatch.campaigns.finding import Finding
 from stillwatch.campaigns.mixture import Verdict
+from stillwatch.campaigns.owners import CONNECTED, by_owner, colleagues, connected_share, owners
 from stillwatch.campaigns.partition import REPEATING, partition_test
 from stillwatch.campaigns.sample import GroupSample
 from stillwatch.campaigns.sittings import sittings_test
@@ -39,11 +39,14 @@ from stillwatch.links.shared_attributes import SharedAttribute
 
 FloatArray = NDArray[np.float64]
 
+BIRTH = "birth"
 TIE_LOG_E = float(np.log(100.0))
 """E-value from which a kind of attribute says something of single accounts."""
 OWN_MIX = 10.0
 """Highest precision of a mix of templates that is a customer's own: a stranger copies one wording of a prompt, and
 users of a product use what they need of it."""
+OWN_HOURS = -2 * LN10
+"""E-value (natural logarithm) of a common stream below which accounts plainly work in sittings of their own."""
 FRESH_RATE = 0.05
 """Customers of a reseller repeat each other less than users of one tool do."""
 
@@ -92,6 +95,8 @@ class Background:
         models: attributes and their null models.
         benign_form: probability that a legitimate template has a training form.
         lives: births and bans of all accounts; None where nothing is known of them.
+        wordings: shape (n_templates,), number of the wording of every template of the usage (`steps.wordings`); None
+            where each is a wording of its own.
         left_out: families that do not count (`families.FAMILIES`), for ablations.
         thorough: run the dearer tests also where they cannot matter.
     """
@@ -99,8 +104,14 @@ class Background:
     models: AttributeModels
     benign_form: float
     lives: births.Lives | None = None
+    wordings: NDArray[np.int64] | None = None
     left_out: Collection[str] = ()
     thorough: bool = False
+
+    def wordings_of(self, templates: Sequence[int]) -> NDArray[np.int64]:
+        """Number of the wording of some templates."""
+        numbers = np.array(templates, dtype=np.int64)
+        return numbers if self.wordings is None else self.wordings[numbers]
 
 
 @dataclass(frozen=True)
@@ -144,26 +155,33 @@ def run_tests(
         shared = {}
     shape = training_shape_test(asked.forms, background.benign_form)
     connected = connected_share(entities, models)
-    ties = {kind: tie_log_e(found, connected) for kind, found in shared.items()}
-    log_e = {f"shared_{kind}": value for kind, value in ties.items()}
-    log_e |= {family: verdict.log_e for family, verdict in verdicts.items()}
-    del log_e[MIX]
-    log_e[SHAPE] = shape.log_e
+    one_hand = connected >= CONNECTED
+    ties = {kind: tie_log_e(found, one_hand) for kind, found in shared.items()}
+    alone = _findings(sample, verdicts)
+    last: list[Finding] = []
+    within = fresh = Verdict(0.0, np.zeros(0), 1.0)
+    if background.thorough or one_pool_log_e(_log_e(alone), left_out) > 0:
+        # The dearer tests, only where their outcome can matter: the pool's rung fails without them.
+        within, fresh = sittings_test(sample, topic, n_topics), partition_test(sample, FRESH_RATE)
+        wording = background.wordings_of(candidate.templates)[sample.template]
+        alone += _further(sample, verdicts[RHYTHM], wording, asked.model)
+        owner = owners(entities, models)[seen]
+        # Firms do not open their accounts in the same hours as each other.
+        if not one_hand and ties.get(BIRTH, 0.0) < TIE_LOG_E and colleagues(owner):
+            firms = by_owner(sample, owner)
+            of_firms = _verdicts(firms, topic, n_topics)
+            by_firms = _findings(firms, of_firms)
+            by_firms += _further(firms, of_firms[RHYTHM], wording, asked.model)
+            alone = [words.by_owner(*both, firms.n_entities) for both in zip(alone, by_firms, strict=True)]
+        last = [*_births(entities, background.lives), words.sittings(within)]
     findings = [
         words.repetition(candidate, len(sample.ts)),
         *(words.tie(kind, found, ties[kind], connected) for kind, found in shared.items()),
-        words.stream(verdicts[RHYTHM], dispersion(sample), sample.n_entities),
-        words.exchangeability(verdicts[TOPICS], sample),
-        words.partition(verdicts[TASKS], sample, REPEATING),
+        *alone,
         words.shape(shape, background.benign_form, len(sample.ts)),
+        *last,
     ]
-    within = fresh = Verdict(0.0, np.zeros(0), 1.0)
-    if background.thorough or one_pool_log_e(log_e, left_out) > 0:
-        # The dearer tests, only where their outcome can matter: the pool's rung fails without them.
-        within, fresh = sittings_test(sample, topic, n_topics), partition_test(sample, FRESH_RATE)
-        further = _further(candidate, sample, entities, asked.model, background.lives)
-        findings += [*further, words.sittings(within)]
-        log_e |= {finding.family: finding.log_e for finding in further} | {SITTINGS: within.log_e}
+    log_e = {f"shared_{kind}": value for kind, value in ties.items()} | _log_e(findings)
     tied = {kind: tied_entities(entities, models, kind) for kind in shared if ties[kind] > TIE_LOG_E}
     return GroupTests(
         candidate,
@@ -198,34 +216,55 @@ def _of_all(verdict: Verdict, seen: NDArray[np.int64], n: int) -> Verdict:
     return replace(verdict, log_ratios=log_ratios)
 
 
+def _findings(sample: GroupSample, verdicts: Mapping[str, Verdict]) -> list[Finding]:
+    """What is asked of every group."""
+    return [
+        words.stream(verdicts[RHYTHM], dispersion(sample), sample.n_entities),
+        words.exchangeability(verdicts[TOPICS], sample),
+        words.partition(verdicts[TASKS], sample, REPEATING),
+    ]
+
+
 def _further(
-    candidate: Candidate,
-    sample: GroupSample,
-    entities: NDArray[np.str_],
-    model: NDArray[np.int64],
-    lives: births.Lives | None,
+    sample: GroupSample, rhythm: Verdict, wording: NDArray[np.int64], model: NDArray[np.int64]
 ) -> list[Finding]:
-    """More ways in which accounts may be coordinated."""
-    found = [
+    """More ways in which accounts may be coordinated.
+
+    Args:
+        sample: the group's exchanges.
+        rhythm: what their hours say.
+        wording: shape (n,), number of each exchange's wording.
+        model: shape (n,), number of its model.
+    """
+    # Where accounts plainly live hours of their own, one mix of a program's wordings is the program's, not a hand's.
+    apart = rhythm.log_e < OWN_HOURS
+    names, label = np.unique(wording if apart else sample.template, return_inverse=True)
+    mix = label_test(sample, label.reshape(-1), len(names), by_template=False, loyal=OWN_MIX)
+    return [
         alternation.words(alternation.alternation_test(sample)),
-        words.mix(_mix_test(sample, OWN_MIX), len(candidate.templates), sample),
+        words.mix(mix, len(names), sample),
         release_pivot.words(release_pivot.model_choice_test(sample, model)),
     ]
-    if lives is not None:
-        born, banned = lives.of(entities.tolist())
-        found.append(births.words(births.births_after_bans_test(born, banned, lives.everyone_banned)))
-    return found
 
 
-def _mix_test(sample: GroupSample, loyal: float) -> Verdict:
-    return label_test(sample, sample.template, int(sample.template.max()) + 1, by_template=False, loyal=loyal)
+def _births(entities: NDArray[np.str_], lives: births.Lives | None) -> list[Finding]:
+    if lives is None:
+        return []
+    born, banned = lives.of(entities.tolist())
+    return [births.words(births.births_after_bans_test(born, banned, lives.everyone_banned))]
+
+
+def _log_e(findings: Iterable[Finding]) -> dict[str, float]:
+    return {finding.family: finding.log_e for finding in findings if finding.family in FAMILIES}
 
 
 def _verdicts(sample: GroupSample, topic: NDArray[np.int64], n_topics: int) -> dict[str, Verdict]:
     """Outcomes by account."""
     return {
         TOPICS: label_test(sample, topic, n_topics),
-        MIX: _mix_test(sample, LOYAL_PRECISION),
+        MIX: label_test(
+            sample, sample.template, int(sample.template.max()) + 1, by_template=False, loyal=LOYAL_PRECISION
+        ),
         RHYTHM: common_stream_test(sample),
         TASKS: partition_test(sample),
     }

@@ -1,11 +1,15 @@
 """All candidates through all tests, up the ladder, and against the innocent explanations."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 from scipy.sparse import coo_array
+from threadpoolctl import threadpool_limits
 
 from stillwatch.campaigns.births import Lives
 from stillwatch.campaigns.candidates import Candidate
@@ -19,11 +23,12 @@ from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.sample import GroupSample, SampleRows, unit_vectors
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.training_shape import FORMS
+from stillwatch.ordered import in_order
 
 
 @dataclass(frozen=True)
 class Rates:
-    """Error rates of the verdicts.
+    """Error rates of the verdicts, and how they are computed.
 
     Attributes:
         fdr: false-discovery rate of the rungs up to one task pool.
@@ -31,6 +36,7 @@ class Rates:
         benign_form: probability that a legitimate template has a training form (from the classifiers' card).
         left_out: families of evidence that do not count, for ablations.
         thorough: run the dearer tests also where they cannot matter, for ablations.
+        threads: how many groups are tested at once; no result depends on it.
     """
 
     fdr: float
@@ -38,6 +44,7 @@ class Rates:
     benign_form: float
     left_out: tuple[str, ...] = ()
     thorough: bool = False
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -48,11 +55,13 @@ class Beside:
         models: attributes of the accounts and their null models.
         lives: births and bans of accounts; None if nothing is known.
         outputs: how long the answers to each template are; None if nothing is known.
+        wordings: number of the wording of every template (`steps.wordings`); None if each is one of its own.
     """
 
     models: AttributeModels
     lives: Lives | None = None
     outputs: TemplateScores | None = None
+    wordings: NDArray[np.int64] | None = None
 
 
 def judge(
@@ -75,15 +84,23 @@ def judge(
     """
     rows = SampleRows.from_table(samples, len(found), FORMS)
     del samples
-    background = Background(beside.models, rates.benign_form, beside.lives, rates.left_out, rates.thorough)
+    background = Background(
+        beside.models, rates.benign_form, beside.lives, beside.wordings, rates.left_out, rates.thorough
+    )
+    own = [rows.of(index) for index in range(len(found))]
+    indices = [index for index, part in enumerate(own) if part.stop > part.start]
+
+    def tested(index: int) -> Iterator[GroupTests]:
+        yield _test(usage, found[index], rows, own[index], background)
+
+    # No results are worth keeping back: what a group leaves behind is smaller than what it was made from.
+    made = in_order((partial(tested, index) for index in indices), rates.threads, lambda test: 0, 0)
     tests: list[GroupTests] = []
-    indices: list[int] = []
-    for index, candidate in enumerate(found):
-        own = rows.of(index)
-        if own.stop > own.start:
-            tests.append(_test(usage, candidate, rows, own, background))
-            indices.append(index)
-        progress(index + 1, len(found))
+    # The matrices are small: threads inside a product cost half as much again as they save.
+    with threadpool_limits(1, "blas"), closing(made):
+        for index, test in zip(indices, made, strict=True):
+            tests.append(test)
+            progress(index + 1, len(found))
     if beside.outputs is not None:
         tests = with_outputs(tests, usage.templates, beside.outputs)
     places = standings(tests, rates.fdr, rates.shape_error)

@@ -249,24 +249,34 @@ def _listed(groups: Sequence[NDArray[np.int64]], names: NDArray[np.str_], column
 
 def kin_bundles(table: pa.Table, usage: Usage) -> list[tuple[int, ...]]:
     """Bundles of templates that kinship links, loosely and more closely."""
-    names = pa.array(usage.templates.tolist(), pa.string())
-    row, column = (places_in(names, table.column(f"template_{side}")) for side in "ab")
-    similarity = table.column("similarity").to_numpy()
-    known = (row >= 0) & (column >= 0)
     found: set[tuple[int, ...]] = set()
     for least in KINSHIPS:
-        near = known & (similarity >= least)
-        if not near.any():
-            continue
-        # Only those with kin: a bundle of one is there already.
-        among, ends = np.unique(np.stack([row[near], column[near]]), return_inverse=True)
-        ends = ends.reshape(2, -1)
-        graph = coo_array((np.ones(ends.shape[1]), (ends[0], ends[1])), shape=(len(among), len(among)))
-        _, label = connected_components(graph, directed=False)
+        label = _kindred(table, usage, least)
         order = np.argsort(label, kind="stable")
-        parts = np.split(among[order], np.flatnonzero(np.diff(label[order])) + 1)
-        found.update(tuple(part.tolist()) for part in parts if len(part) > 1)
+        # Only those with kin: a bundle of one is there already.
+        several = np.bincount(label)[label[order]] > 1
+        parts = np.split(order[several], np.flatnonzero(np.diff(label[order][several])) + 1)
+        found.update(tuple(part.tolist()) for part in parts if len(part))
     return sorted(found)
+
+
+def wordings(table: pa.Table, usage: Usage) -> NDArray[np.int64]:
+    """Number of the wording of every template, shape (n_templates,): close kin are one.
+
+    A prompt whose slots take few values (a language, a tone) falls into several families, which all its users mix
+    alike because the program draws the values: that says nothing of who they are.
+    """
+    return _kindred(table, usage, KINSHIPS[-1])
+
+
+def _kindred(table: pa.Table, usage: Usage, least: float) -> NDArray[np.int64]:
+    """Connected component of every template over pairs of at least this similarity, shape (n_templates,)."""
+    names = pa.array(usage.templates.tolist(), pa.string())
+    row, column = (places_in(names, table.column(f"template_{side}")) for side in "ab")
+    near = (row >= 0) & (column >= 0) & (table.column("similarity").to_numpy() >= least)
+    shape = (len(names), len(names))
+    graph = coo_array((np.ones(int(near.sum())), (row[near], column[near])), shape=shape)
+    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
 def communities_of(table: pa.Table, usage: Usage) -> list[NDArray[np.int64]]:

@@ -1,10 +1,14 @@
 """The findings of each family, in words a person can check."""
 
+from dataclasses import replace
+
 from stillwatch.campaigns.candidates import Candidate
-from stillwatch.campaigns.co_occurrence import CONNECTED, CONNECTED_BY, WORDS
+from stillwatch.campaigns.co_occurrence import CONNECTED_BY, WORDS
 from stillwatch.campaigns.common_stream import CLUMPED
+from stillwatch.campaigns.evalues import LN10
 from stillwatch.campaigns.finding import Finding
 from stillwatch.campaigns.mixture import Verdict
+from stillwatch.campaigns.owners import CONNECTED
 from stillwatch.campaigns.sample import GroupSample
 from stillwatch.campaigns.tables import Rung
 from stillwatch.campaigns.training_shape import MAJORITY, TrainingShape
@@ -157,6 +161,23 @@ def partition(verdict: Verdict, sample: GroupSample, expected: float) -> Finding
         f"{repeated:.1%} of the tasks had been asked before, more than an hour earlier; a queue dealt out hands "
         "each task to one account, while people and benchmarks come back to theirs",
     )
+
+
+def by_owner(of_accounts: Finding, of_owners: Finding, n_owners: int) -> Finding:
+    """A finding on accounts that are no independent customers: it counts as much as it does for their owners.
+
+    Args:
+        of_accounts: the finding, account by account.
+        of_owners: the same with all accounts of an owner as one.
+        n_owners: how many owners there are.
+    """
+    if of_owners.log_e >= of_accounts.log_e:
+        return of_accounts
+    text = (
+        f"{of_accounts.words}; but the accounts belong to {n_owners} owners, each with a payment instrument or e-mail "
+        f"domain of its own, and owner by owner this is no more than 10^{of_owners.log_e / LN10:.1f} to 1"
+    )
+    return replace(of_accounts, log_e=of_owners.log_e, words=text)
 
 
 def shape(found: TrainingShape, benign_rate: float, n: int) -> Finding:

@@ -28,7 +28,7 @@ from stillwatch.campaigns.output_maximisation import TemplateScores
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.shown import shown_groups
-from stillwatch.campaigns.steps import CANDIDATE_TABLES, find_candidates
+from stillwatch.campaigns.steps import CANDIDATE_TABLES, find_candidates, wordings
 from stillwatch.campaigns.tables import Rung
 from stillwatch.lab.score import match
 from stillwatch.lab.scoring.rates import Rate
@@ -122,6 +122,7 @@ def read_tested(
         models,
         Lives.from_tables(table("accounts"), table("account_entities")),
         TemplateScores.from_table(table("template_outputs")),
+        wordings(tables["template_kin"], usage),
     )
     groups = judge(usage, found, table("candidate_sample"), beside, rates)
     return JudgedWorld(usage, groups, accounts, truth, scenarios, rates)

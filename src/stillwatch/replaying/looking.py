@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from stillwatch.campaigns.output_maximisation import OUTPUTS_STEP, TemplateScore
 from stillwatch.campaigns.outputs_of_groups import with_outputs
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
-from stillwatch.campaigns.steps import candidate_tables, communities_of, kin_bundles, sample_steps
+from stillwatch.campaigns.steps import candidate_tables, communities_of, kin_bundles, sample_steps, wordings
 from stillwatch.campaigns.tables import Rung
 from stillwatch.campaigns.thinning import volumes
 from stillwatch.engines.memory import MemoryEngine
@@ -104,9 +105,10 @@ class Looks:
             return False
         usage = self.refresh(state, outcomes)
         outcomes.template_volumes = state.usage.template_volumes()[0]
-        kin = kin_bundles(template_kin(state.fields["prompt"].leaders), usage)
-        found = candidates(usage, self._communities(state, usage), self.settings, kin)
-        return self._tested(state, outcomes, found, day, which)
+        kin = template_kin(state.fields["prompt"].leaders)
+        communities = self._communities(state, usage)
+        found = candidates(usage, communities, self.settings, kin_bundles(kin, usage))
+        return self._tested(state, outcomes, _Found(found, wordings(kin, usage)), day, which)
 
     def refresh(self, state: State, outcomes: Outcomes) -> Usage:
         """Bring the numbers of all groups to the present usage."""
@@ -128,10 +130,8 @@ class Looks:
     def _communities(self, state: State, usage: Usage) -> list[NDArray[np.int64]]:
         return communities_of(state.attributes.communities(self.scratch), usage)
 
-    def _tested(
-        self, state: State, outcomes: Outcomes, found: list[Candidate], day: int, which: Which
-    ) -> bool:
-        usage, known = _usage(outcomes), state.hypotheses
+    def _tested(self, state: State, outcomes: Outcomes, discovered: "_Found", day: int, which: Which) -> bool:
+        usage, known, found = _usage(outcomes), state.hypotheses, discovered.candidates
         live = [number for number, one in enumerate(known) if one.last_day >= day - self.live_days]
         places = identify(usage, found, known, live)
         reported = self._reported(state)
@@ -151,7 +151,7 @@ class Looks:
         _drop(outcomes, {place for place in places if place is not None})
         if not chosen:
             return False
-        tested = self._judge(state, usage, [found[at] for at in chosen])
+        tested = self._judge(state, usage, _Found([found[at] for at in chosen], discovered.wordings))
         _take(state, outcomes, usage, [(places[chosen[group.index]], group) for group in tested], day)
         outcomes.outputs = self._outputs()
         self._stand(state, outcomes)
@@ -171,13 +171,14 @@ class Looks:
                 rows.append((number, candidate))
         return rows
 
-    def _judge(self, state: State, usage: Usage, found: list[Candidate]) -> list[JudgedGroup]:
-        for name, table in candidate_tables(usage, found, self.cap).items():
+    def _judge(self, state: State, usage: Usage, found: "_Found") -> list[JudgedGroup]:
+        for name, table in candidate_tables(usage, found.candidates, self.cap).items():
             self.live.put(name, table)
         for step in sample_steps():
             self.live.run(step)
         sample = self.live.table("candidate_sample")
-        tested = judge(usage, found, sample, self._beside(state), self.rates, self.told)
+        beside = replace(self._beside(state), wordings=found.wordings)
+        tested = judge(usage, found.candidates, sample, beside, self.rates, self.told)
         for step in sample_steps():
             self.live.drop(step.output)
         return tested
@@ -208,6 +209,13 @@ class Looks:
             outcomes.groups[number] = replace(
                 group, index=number, tests=test, standing=place, explanations=explanations
             )
+
+
+class _Found(NamedTuple):
+    """Candidates, and the number of the wording of every template."""
+
+    candidates: list[Candidate]
+    wordings: NDArray[np.int64]
 
 
 def _usage(outcomes: Outcomes) -> Usage:
