@@ -395,6 +395,14 @@ def _quantise(sums, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
+def _count_others(hashes, kept, first, last, sketch, counts):  # type: ignore[no-untyped-def]
+    """How often each word came that is not kept; by themselves, so that the processor overlaps their cache misses."""
+    cells, bits = sketch
+    for j in range(first, last):
+        counts[j - first] = 0 if kept[j] else count_of(cells, hashes[j], bits)
+
+
+@njit(nogil=True, cache=True)
 def _describe(offsets, hashes, cells, n_texts, kept, out):  # type: ignore[no-untyped-def]
     skeleton, kept_share, item, content, grams, edges, n_grams = out
     bits = _line_bits(cells)
@@ -402,6 +410,7 @@ def _describe(offsets, hashes, cells, n_texts, kept, out):  # type: ignore[no-un
     for row in range(len(offsets) - 1):
         longest = max(longest, offsets[row + 1] - offsets[row])
     bag = np.empty(longest, np.uint64)
+    counts = np.empty(longest, np.int64)
     sums = np.empty(DIMENSIONS, np.float32)
     weights = np.empty(_LOGARITHMS, np.float32)
     for count in range(_LOGARITHMS):
@@ -413,6 +422,7 @@ def _describe(offsets, hashes, cells, n_texts, kept, out):  # type: ignore[no-un
         shape, task = uint64(0), uint64(0)
         n_kept = 0
         sums[:] = np.float32(0.0)
+        _count_others(hashes, kept, first, last, (cells, bits), counts)
         for j in range(first, last):
             if kept[j]:
                 if j > first and not kept[j - 1]:
@@ -421,7 +431,7 @@ def _describe(offsets, hashes, cells, n_texts, kept, out):  # type: ignore[no-un
                 n_kept += 1
             else:
                 task = combine(task, hashes[j])
-                count = max(count_of(cells, hashes[j], bits), 1)
+                count = max(counts[j - first], 1)
                 _project(hashes[j], weights[count] if count < _LOGARITHMS else _weight(n_texts, count), sums)
         if not kept[last - 1]:
             shape = combine(shape, uint64(SLOT_MARK))
