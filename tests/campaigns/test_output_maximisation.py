@@ -9,6 +9,7 @@ from stillwatch.campaigns.output_maximisation import (
     BINS_A_DOUBLING,
     LEVEL,
     OUTPUTS_STEP,
+    USERS_STEP,
     TemplateScores,
     output_maximisation_test,
     words,
@@ -49,7 +50,7 @@ def town(tmp_path_factory):
 def scores_of(signals, folder):
     engine = DuckdbEngine(folder, "1GB", 1)
     engine.put("signals", signals)
-    Run(engine, lambda *report: None, 50).steps([OUTPUTS_STEP])
+    Run(engine, lambda *report: None, 50).steps([USERS_STEP, OUTPUTS_STEP])
     scores = TemplateScores.from_table(engine.table("template_outputs"))
     engine.close()
     return scores

@@ -44,30 +44,47 @@ MOST_TEMPLATES = 1_000
 """An entity with more templates than this does not tell which of them come from one hand (see `overlaps`)."""
 _NOT_SEEN = 1e-3
 
+USERS_STEP = SqlStep(
+    "template_users",
+    ("signals",),
+    """
+SELECT template_id, entity, COUNT(*) AS n FROM (
+    SELECT prompt_template AS template_id, entity FROM signals WHERE prompt_template IS NOT NULL
+    UNION ALL
+    SELECT system_template AS template_id, entity FROM signals WHERE system_template IS NOT NULL
+) AS used GROUP BY template_id, entity
+""",
+)
+"""Exchanges by template and entity. A scan has them counted already: `USERS_OF_USAGE_STEP`."""
+USERS_OF_USAGE_STEP = SqlStep(
+    "template_users",
+    ("template_usage",),
+    "SELECT template_id, entity, CAST(SUM(n) AS BIGINT) AS n FROM template_usage GROUP BY template_id, entity",
+)
 OUTPUTS_STEP = SqlStep(
     "template_outputs",
-    ("signals",),
+    ("signals", "template_users"),
     f"""
-WITH used AS (
-    SELECT prompt_template AS template_id, entity, n_messages, output_tokens FROM signals
-    WHERE prompt_template IS NOT NULL AND n_messages IS NOT NULL AND output_tokens IS NOT NULL
-    UNION ALL
-    SELECT system_template AS template_id, entity, n_messages, output_tokens FROM signals
-    WHERE system_template IS NOT NULL AND n_messages IS NOT NULL AND output_tokens IS NOT NULL
-), users AS (
-    SELECT template_id, entity, COUNT(*) AS n FROM used GROUP BY template_id, entity
-), kept AS (
-    SELECT template_id FROM users GROUP BY template_id
+WITH kept AS (
+    SELECT template_id FROM template_users GROUP BY template_id
     HAVING COUNT(*) >= {LEAST_ENTITIES} AND SUM(n) >= {LEAST_EXCHANGES}
+), used AS (
+    SELECT k.template_id AS template_id, s.n_messages AS n_messages, s.output_tokens AS output_tokens
+    FROM signals AS s JOIN kept AS k ON k.template_id = s.prompt_template
+    WHERE s.n_messages IS NOT NULL AND s.output_tokens IS NOT NULL
+    UNION ALL
+    SELECT k.template_id AS template_id, s.n_messages AS n_messages, s.output_tokens AS output_tokens
+    FROM signals AS s JOIN kept AS k ON k.template_id = s.system_template
+    WHERE s.n_messages IS NOT NULL AND s.output_tokens IS NOT NULL
 )
 SELECT u.template_id AS template_id, CAST(NULL AS VARCHAR) AS entity, u.n_messages <= 2 AS single,
     CAST(FLOOR({BINS_A_DOUBLING} * LN(1 + u.output_tokens) / LN(2)) AS BIGINT) AS length_bin, COUNT(*) AS n
-FROM used AS u JOIN kept AS k ON k.template_id = u.template_id
+FROM used AS u
 GROUP BY 1, 3, 4
 UNION ALL
 SELECT u.template_id AS template_id, u.entity AS entity, CAST(NULL AS BOOLEAN) AS single,
     CAST(NULL AS BIGINT) AS length_bin, u.n AS n
-FROM users AS u JOIN kept AS k ON k.template_id = u.template_id
+FROM template_users AS u JOIN kept AS k ON k.template_id = u.template_id
 """,
 )
 """Of templates with enough users and exchanges: how many exchanges by answer's length and whether they open a

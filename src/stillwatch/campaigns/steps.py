@@ -9,7 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from stillwatch.campaigns.candidates import Candidate, CandidateSettings, candidates
-from stillwatch.campaigns.output_maximisation import OUTPUTS_STEP
+from stillwatch.campaigns.output_maximisation import OUTPUTS_STEP, USERS_OF_USAGE_STEP
 from stillwatch.campaigns.repetition import Usage, usage_from_tables
 from stillwatch.campaigns.thinning import thinnings
 from stillwatch.engines.step import DriverStep, SqlStep, Step
@@ -124,13 +124,14 @@ KINSHIPS = (0.1, 0.25)
 
 def usage_steps() -> list[Step]:
     """`template_usage` (template_id, entity, held_out, n, n_repeated), `entity_totals` (entity, held_out, n, first_ts,
-    last_ts), `template_kin` (template_a, template_b, similarity) and `template_outputs`."""
+    last_ts), `template_kin` (template_a, template_b, similarity), `template_users` and `template_outputs`."""
     return [
         SqlStep("template_usage", ("signals",), _USAGE),
         SqlStep("entity_totals", ("signals",), _TOTALS),
         DriverStep(
             "template_kin", ("prompt_families",), lambda tables: template_kin(tables["prompt_families"])
         ),
+        USERS_OF_USAGE_STEP,
         OUTPUTS_STEP,
     ]
 
