@@ -214,7 +214,7 @@ def test_every_family_and_every_rung_is_described():
         ("at a rate of 10 % or more", partition.REPEATING == 0.1),
         ("At least half of the exchanges", training_shape.MAJORITY == 0.5),
         ("fewer than half of the accounts share", TIED_SHARE == 0.5),
-        ("do not hold six tenths of the group together", CONNECTED == 0.6),
+        ("do not hold seven tenths of the group together", CONNECTED == 0.7),
         ("mix of their own (precision of at most 10", group.OWN_MIX == 10),
         ("tasks come back at a rate below 5 %", group.FRESH_RATE == 0.05),
         ("Among the highest 5 %, e is 20", output_maximisation.LEVEL == 0.05),

@@ -180,7 +180,8 @@ def _replay(
         state = load(work / "checkpoints")
         state.campaigns.tell = tell
         intake.restore(state)
-        rates = Rates(settings.fdr, settings.shape_error, load_classifiers().benign_training_form_rate)
+        form = load_classifiers().benign_training_form_rate
+        rates = Rates(settings.fdr, settings.shape_error, form, threads=settings.threads)
         looks = Looks(
             live,
             intake.engine,

@@ -34,7 +34,7 @@ class ScanSettings(BaseSettings):
     unreported_groups: int = Field(60, ge=0, description="most tested but unreported groups that are shown")
     horizon: str = Field("28d", pattern=r"^[1-9]\d*[mhdw]$", description="how far back a replay looks")
     memory_limit: str = Field("2GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$", description="memory of the engine")
-    threads: int = Field(2, ge=1, le=256, description="threads of the engine")
+    threads: int = Field(2, ge=1, le=256, description="threads of the engine and of the tests")
     engine: Literal["duckdb", "spark"] = Field("duckdb", description="where a scan computes")
     master: str | None = Field(None, description="Spark's master, such as local[4] or spark://host:7077")
     spark_folder: str | None = Field(

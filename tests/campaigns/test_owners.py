@@ -8,7 +8,7 @@ import pytest
 from stillwatch.campaigns import words
 from stillwatch.campaigns.co_occurrence import AttributeModels
 from stillwatch.campaigns.finding import Finding
-from stillwatch.campaigns.owners import by_owner, owners
+from stillwatch.campaigns.owners import by_owner, colleagues, one_each, owners
 from stillwatch.campaigns.tables import Rung
 from stillwatch.links.incidence import Attributes
 from tests.campaigns.traces import World
@@ -59,11 +59,31 @@ def test_exchanges_stay_and_lives_are_joined():
         assert np.array_equal(getattr(joined, name), getattr(sample, name))
 
 
-@pytest.mark.parametrize("log_e, counted", [(3.0, 3.0), (30.0, 9.0)])
-def test_a_finding_counts_as_the_weaker_of_both(log_e, counted):
-    def finding(value: float) -> Finding:
-        return Finding(Rung.COORDINATED, "common_stream", "x", 1.0, 2.0, 9, value, "null", "what was seen")
-
+@pytest.mark.parametrize(
+    ("log_e", "counted", "says"), [(3.0, 3.0, "says 10^1.3"), (-2.0, -2.0, "says nothing"), (30.0, 9.0, "")]
+)
+def test_a_finding_counts_as_the_weaker_of_both(log_e, counted, says):
     both = words.by_owner(finding(9.0), finding(log_e), 12)
     assert both.log_e == counted
-    assert ("12 owners" in both.words) == (log_e < 9.0)
+    assert ("of 12 such owners" in both.words) == bool(says)
+    assert says in both.words
+
+
+def test_what_says_nothing_of_accounts_says_no_more_of_owners():
+    assert words.by_owner(finding(0.0), finding(-1e-12), 12).words == "what was seen"
+
+
+def finding(log_e: float) -> Finding:
+    return Finding(Rung.COORDINATED, "common_stream", "x", 1.0, 2.0, 9, log_e, "null", "what was seen")
+
+
+@pytest.mark.parametrize(
+    ("owner", "several"),
+    [([0, 0, 1, 1], True), ([0, 0, 1, 2], True), ([0, 0, 1, 2, 3], False), ([0, 1, 2], False), ([0], False)],
+)
+def test_colleagues_are_half_of_the_accounts_or_more(owner, several):
+    assert colleagues(np.array(owner)) == several
+
+
+def test_one_account_of_each_owner():
+    assert one_each(np.array([2, 0, 2, 1, 0])).tolist() == [0, 1, 3]

@@ -12,6 +12,8 @@ from stillwatch.campaigns.tables import Rung
 from tests.campaigns.traces import Events
 from tests.campaigns.worlds import (
     FORMS,
+    HOUR_US,
+    START,
     Outcome,
     Prompts,
     Town,
@@ -155,9 +157,11 @@ def colleagues(
 ) -> None:
     """n teams of `each` accounts at one product; in the open, a team has one card and one domain."""
     for team in range(n):
+        # A team's accounts are opened on one morning, whoever pays.
+        born = {"created_at": START - (700 + 13 * team) * HOUR_US}
         owner = {"payment_id": f"{kind} card {team}", "email_domain": f"{kind}{team}.example"}
         for events in queue(each):
-            account = town.person(kind, **(owner if open_ else {}))
+            account = town.person(kind, **born, **(owner if open_ else {}))
             town.does(account, events, Prompts(("ticket",), models=("large",)))
 
 
@@ -232,6 +236,11 @@ def test_strays_in_a_campaign_s_templates_are_no_members(tmp_path):
     assert {"hydra", "resold"} <= outcome.kinds()
     strays = [row for row in outcome.tables["members"].to_pylist() if row["account_id"].startswith("stray")]
     assert len(strays) <= 1
+
+
+def test_threads_change_nothing(town, outcome, tmp_path):
+    again = judged(input_tables(town), tmp_path, threads=3)
+    assert again.tables == outcome.tables
 
 
 def test_a_thinned_sample_finds_the_same(town, tmp_path):

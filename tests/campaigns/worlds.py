@@ -293,6 +293,7 @@ def judged(
     cap: int = 60_000,
     budget: int | None = None,
     kin: Sequence[tuple[str, str]] = (),
+    threads: int = 1,
 ) -> Outcome:
     """All steps from signatures to result tables; `kin` are pairs of templates that are close kin."""
     engine = DuckdbEngine(folder, "1GB", 1)
@@ -310,7 +311,8 @@ def judged(
     models = AttributeModels(attributes, fit_models(attributes))
     close = pa.table([*zip(*kin, strict=True), [0.4] * len(kin)], schema=KIN_SCHEMA) if kin else None
     beside = Beside(models, wordings=None if close is None else wordings(close, usage))
-    groups = judge(usage, found, engine.table("candidate_sample"), beside, Rates(0.01, 0.05, 0.02))
+    rates = Rates(0.01, 0.05, 0.02, threads=threads)
+    groups = judge(usage, found, engine.table("candidate_sample"), beside, rates)
     run.steps(user_cells_steps(groups, usage))
     shown = shown_groups(groups, usage, 60, read_cells(engine.table("user_cells")))
     _put(run, shown_tables(shown, usage))

@@ -38,7 +38,7 @@ def test_modularity_is_networkxs_and_no_worse_than_its_louvain(
     reached = nx.community.modularity(graph, parts(labels), resolution=resolution)
     assert modularity(array, labels, resolution) == pytest.approx(reached, abs=1e-9)
     louvain = nx.community.louvain_communities(graph, resolution=resolution, seed=seed)
-    # Both are local optima; in one graph of a dozen vertices either may be the better by a tenth.
+    # Both are local optima; in one graph of a dozen vertices either may be much the better.
     theirs = nx.community.modularity(graph, louvain, resolution=resolution)
     assert reached >= theirs - 0.2 * abs(theirs) - 0.03
     for part in parts(labels):

@@ -49,13 +49,15 @@ class AttributeModels:
     models: Mapping[str, BipartiteModel]
 
 
-def co_occurrence_test(entities: NDArray[np.str_], models: AttributeModels) -> dict[str, SharedAttribute]:
-    """The test of each kind in `TIED_BY` that the dataset has; entities without any attribute count as untied."""
+def co_occurrence_test(
+    entities: NDArray[np.str_], models: AttributeModels, kinds: Collection[str] = TIED_BY
+) -> dict[str, SharedAttribute]:
+    """The test of each kind that the dataset has; entities without any attribute count as untied."""
     numbers = models.attributes.numbers
     known = [numbers[name] for name in entities.tolist() if name in numbers]
     return {
         kind: shared_attribute_test(known, models.attributes.kinds[kind], models.models[kind])
-        for kind in TIED_BY
+        for kind in kinds
         if kind in models.attributes.kinds
     }
 

@@ -57,11 +57,20 @@ def _decided_by(log_e: float, standing: Standing) -> tuple[bool, float, float, f
     return log_e < standing.required_log_e, measure - threshold, measure, threshold
 
 
+def _owners_decide(test: GroupTests, family: str) -> str:
+    """Why accounts that look dealt may be several customers; empty where they count one by one."""
+    if test.log_e[family] >= test.verdicts[family].log_e:
+        return ""
+    shared = "accounts that share a payment instrument or e-mail domain count as one customer"
+    return f"{shared}, and those differ or are few"
+
+
 def _own_work(test: GroupTests, standing: Standing) -> Explanation:
     verdict = test.verdicts[TOPICS]
     fits, margin, measure, threshold = _decided_by(test.log_e[TOPICS], standing)
     text = (
-        f"accounts stay with topics of their own ({verdict.innocent_share:.0%} of them), as users of one tool do"
+        _owners_decide(test, TOPICS)
+        or f"accounts stay with topics of their own ({verdict.innocent_share:.0%} of them), as users of one tool do"
         if fits
         else "knowing the account says nothing about what is asked; users of one tool stay in their own work"
     )
@@ -74,7 +83,8 @@ def _public_items(test: GroupTests, standing: Standing) -> Explanation:
     fits, margin, measure, threshold = _decided_by(test.log_e[TASKS], standing)
     repeated = f"{test.sample.repeated_share:.1%} of the tasks had been asked before"
     text = (
-        f"{repeated}: a set that is gone through again and again, such as a benchmark, homework or a fixed job"
+        _owners_decide(test, TASKS)
+        or f"{repeated}: a set that is gone through again and again, such as a benchmark, homework or a fixed job"
         if fits
         else f"only {repeated}: the tasks are ever new, and each goes to one account"
     )
@@ -107,6 +117,7 @@ def _own_sittings(test: GroupTests, standing: Standing) -> Explanation:
         fits, margin, measure, threshold = _decided_by(min(inside), standing)
         alone = test.verdicts[RHYTHM].innocent_share
         text = f"{alone:.0%} of the accounts work in sittings, as many customers behind a reseller do"
+        text = _owners_decide(test, RHYTHM) or text
         if not fits:
             text += "; but a sitting does not hold together, and hardly any task comes back"
     return Explanation("a reseller's or product's many customers", fits, margin, measure, threshold, text)

@@ -29,7 +29,7 @@ from stillwatch.campaigns.families import (
 )
 from stillwatch.campaigns.finding import Finding
 from stillwatch.campaigns.mixture import Verdict
-from stillwatch.campaigns.owners import CONNECTED, by_owner, colleagues, connected_share, owners
+from stillwatch.campaigns.owners import CONNECTED, by_owner, colleagues, connected_share, one_each, owners
 from stillwatch.campaigns.partition import REPEATING, partition_test
 from stillwatch.campaigns.sample import GroupSample
 from stillwatch.campaigns.sittings import sittings_test
@@ -145,8 +145,9 @@ def run_tests(
     """
     models, left_out = background.models, background.left_out
     everybody, (sample, seen) = sample, _tested(sample)
-    topic, n_topics = topics(sample, seed=0)
-    verdicts = _verdicts(sample, topic, n_topics)
+    wording = background.wordings_of(candidate.templates)[sample.template]
+    material = _Material(sample, *topics(sample, seed=0), wording, asked.model)
+    verdicts = material.verdicts()
     shared = co_occurrence_test(entities, models)
     exchanges = np.bincount(everybody.entity, minlength=everybody.n_entities).astype(np.float64)
     owned = owner_share(entities, exchanges, shared, models)
@@ -154,25 +155,28 @@ def run_tests(
         # Ties that found the group cannot testify for it.
         shared = {}
     shape = training_shape_test(asked.forms, background.benign_form)
-    connected = connected_share(entities, models)
+    connected, owner = connected_share(entities, models), owners(entities, models)
     one_hand = connected >= CONNECTED
     ties = {kind: tie_log_e(found, one_hand) for kind, found in shared.items()}
-    alone = _findings(sample, verdicts)
+    if BIRTH in ties and not one_hand:
+        # A firm opens its own accounts together; only one hand opens those of different owners in the same hours.
+        born = co_occurrence_test(entities[one_each(owner)], models, (BIRTH,))[BIRTH]
+        ties[BIRTH] = min(ties[BIRTH], tie_log_e(born, one_hand))
+    alone = material.findings(verdicts)
     last: list[Finding] = []
     within = fresh = Verdict(0.0, np.zeros(0), 1.0)
     if background.thorough or one_pool_log_e(_log_e(alone), left_out) > 0:
         # The dearer tests, only where their outcome can matter: the pool's rung fails without them.
-        within, fresh = sittings_test(sample, topic, n_topics), partition_test(sample, FRESH_RATE)
-        wording = background.wordings_of(candidate.templates)[sample.template]
-        alone += _further(sample, verdicts[RHYTHM], wording, asked.model)
-        owner = owners(entities, models)[seen]
-        # Firms do not open their accounts in the same hours as each other.
+        within, fresh = material.sittings(), partition_test(sample, FRESH_RATE)
+        alone += material.further(verdicts[RHYTHM])
         if not one_hand and ties.get(BIRTH, 0.0) < TIE_LOG_E and colleagues(owner):
-            firms = by_owner(sample, owner)
-            of_firms = _verdicts(firms, topic, n_topics)
-            by_firms = _findings(firms, of_firms)
-            by_firms += _further(firms, of_firms[RHYTHM], wording, asked.model)
-            alone = [words.by_owner(*both, firms.n_entities) for both in zip(alone, by_firms, strict=True)]
+            firms = material.of_owners(owner[seen])
+            of_firms = firms.verdicts()
+            by_firms = [*firms.findings(of_firms), *firms.further(of_firms[RHYTHM])]
+            alone = [
+                words.by_owner(*both, firms.sample.n_entities) for both in zip(alone, by_firms, strict=True)
+            ]
+            fresh = min(fresh, partition_test(firms.sample, FRESH_RATE), key=lambda verdict: verdict.log_e)
         last = [*_births(entities, background.lives), words.sittings(within)]
     findings = [
         words.repetition(candidate, len(sample.ts)),
@@ -181,7 +185,7 @@ def run_tests(
         words.shape(shape, background.benign_form, len(sample.ts)),
         *last,
     ]
-    log_e = {f"shared_{kind}": value for kind, value in ties.items()} | _log_e(findings)
+    log_e = _log_e(findings)
     tied = {kind: tied_entities(entities, models, kind) for kind in shared if ties[kind] > TIE_LOG_E}
     return GroupTests(
         candidate,
@@ -216,35 +220,68 @@ def _of_all(verdict: Verdict, seen: NDArray[np.int64], n: int) -> Verdict:
     return replace(verdict, log_ratios=log_ratios)
 
 
-def _findings(sample: GroupSample, verdicts: Mapping[str, Verdict]) -> list[Finding]:
-    """What is asked of every group."""
-    return [
-        words.stream(verdicts[RHYTHM], dispersion(sample), sample.n_entities),
-        words.exchangeability(verdicts[TOPICS], sample),
-        words.partition(verdicts[TASKS], sample, REPEATING),
-    ]
+@dataclass(frozen=True)
+class _Material:
+    """What the families that look at exchanges are given; arrays have shape (n,).
 
-
-def _further(
-    sample: GroupSample, rhythm: Verdict, wording: NDArray[np.int64], model: NDArray[np.int64]
-) -> list[Finding]:
-    """More ways in which accounts may be coordinated.
-
-    Args:
-        sample: the group's exchanges.
-        rhythm: what their hours say.
-        wording: shape (n,), number of each exchange's wording.
-        model: shape (n,), number of its model.
+    Attributes:
+        sample: the exchanges.
+        topic: topic of each.
+        n_topics: number of topics.
+        wording: number of each one's wording.
+        model: number of its model.
     """
-    # Where accounts plainly live hours of their own, one mix of a program's wordings is the program's, not a hand's.
-    apart = rhythm.log_e < OWN_HOURS
-    names, label = np.unique(wording if apart else sample.template, return_inverse=True)
-    mix = label_test(sample, label.reshape(-1), len(names), by_template=False, loyal=OWN_MIX)
-    return [
-        alternation.words(alternation.alternation_test(sample)),
-        words.mix(mix, len(names), sample),
-        release_pivot.words(release_pivot.model_choice_test(sample, model)),
-    ]
+
+    sample: GroupSample
+    topic: NDArray[np.int64]
+    n_topics: int
+    wording: NDArray[np.int64]
+    model: NDArray[np.int64]
+
+    def of_owners(self, owner: NDArray[np.int64]) -> "_Material":
+        """The same exchanges, with owners in place of entities."""
+        return replace(self, sample=by_owner(self.sample, owner))
+
+    def verdicts(self) -> dict[str, Verdict]:
+        """Outcomes by account."""
+        return {
+            TOPICS: label_test(self.sample, self.topic, self.n_topics),
+            MIX: self._mix(self.sample.template, LOYAL_PRECISION),
+            RHYTHM: common_stream_test(self.sample),
+            TASKS: partition_test(self.sample),
+        }
+
+    def findings(self, verdicts: Mapping[str, Verdict]) -> list[Finding]:
+        """What is asked of every group."""
+        return [
+            words.stream(verdicts[RHYTHM], dispersion(self.sample), self.sample.n_entities),
+            words.exchangeability(verdicts[TOPICS], self.sample),
+            words.partition(verdicts[TASKS], self.sample, REPEATING),
+        ]
+
+    def further(self, rhythm: Verdict) -> list[Finding]:
+        """More ways in which accounts may be coordinated.
+
+        Args:
+            rhythm: what their hours say.
+        """
+        mix = self._mix(self.sample.template, OWN_MIX)
+        if rhythm.log_e < OWN_HOURS:
+            # Where accounts plainly live hours of their own, one mix of a program's wordings is the program's.
+            wording = np.unique(self.wording, return_inverse=True)[1].reshape(-1)
+            mix = min(mix, self._mix(wording, OWN_MIX), key=lambda verdict: verdict.log_e)
+        return [
+            alternation.words(alternation.alternation_test(self.sample)),
+            words.mix(mix, len(np.unique(self.sample.template)), self.sample),
+            release_pivot.words(release_pivot.model_choice_test(self.sample, self.model)),
+        ]
+
+    def sittings(self) -> Verdict:
+        """Whether sittings hold together."""
+        return sittings_test(self.sample, self.topic, self.n_topics)
+
+    def _mix(self, label: NDArray[np.int64], loyal: float) -> Verdict:
+        return label_test(self.sample, label, int(label.max()) + 1, by_template=False, loyal=loyal)
 
 
 def _births(entities: NDArray[np.str_], lives: births.Lives | None) -> list[Finding]:
@@ -256,15 +293,3 @@ def _births(entities: NDArray[np.str_], lives: births.Lives | None) -> list[Find
 
 def _log_e(findings: Iterable[Finding]) -> dict[str, float]:
     return {finding.family: finding.log_e for finding in findings if finding.family in FAMILIES}
-
-
-def _verdicts(sample: GroupSample, topic: NDArray[np.int64], n_topics: int) -> dict[str, Verdict]:
-    """Outcomes by account."""
-    return {
-        TOPICS: label_test(sample, topic, n_topics),
-        MIX: label_test(
-            sample, sample.template, int(sample.template.max()) + 1, by_template=False, loyal=LOYAL_PRECISION
-        ),
-        RHYTHM: common_stream_test(sample),
-        TASKS: partition_test(sample),
-    }

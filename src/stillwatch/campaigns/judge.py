@@ -80,7 +80,7 @@ def judge(
         samples: the step table `candidate_sample`, in any order.
         beside: what is known of the traffic beside its exchanges.
         rates: error rates.
-        progress: called with (done, total) after each candidate.
+        progress: called with (done, total) after each candidate that has exchanges, and at the end.
     """
     rows = SampleRows.from_table(samples, len(found), FORMS)
     del samples
@@ -101,6 +101,7 @@ def judge(
         for index, test in zip(indices, made, strict=True):
             tests.append(test)
             progress(index + 1, len(found))
+    progress(len(found), len(found))
     if beside.outputs is not None:
         tests = with_outputs(tests, usage.templates, beside.outputs)
     places = standings(tests, rates.fdr, rates.shape_error)

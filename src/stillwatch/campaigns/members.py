@@ -132,7 +132,7 @@ def _test_ratios(part: JudgedGroup, wider: JudgedGroup, users: _Users) -> dict[s
     """
     ratios = {}
     for family, verdict in part.tests.verdicts.items():
-        if verdict.log_e < SPEAKS:
+        if min(verdict.log_e, part.tests.log_e.get(family, verdict.log_e)) < SPEAKS:
             continue
         of_wider = wider.tests.verdicts[family].log_ratios
         ratio = np.where(users.tested >= 0, of_wider[users.tested], 0.0)

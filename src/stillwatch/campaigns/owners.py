@@ -3,9 +3,9 @@
 Unrelated customers are independent of each other; the colleagues of one firm are not. They work off one queue in the
 same hours with the same program, as one hand's bought accounts do, so evidence that counts colleagues one by one grows
 with the number of firms that use one product, though each of them is a customer of its own. Where ties hold a group as
-a whole together, or its accounts were opened in the same hours, that is evidence itself (co_occurrence); where it falls
-apart into several owners, its families of evidence are asked of owners in place of accounts: do *they* share a stream,
-a task pool, a mix?
+a whole together, or accounts of different owners were opened in the same hours, that is evidence itself
+(co_occurrence). Where it falls apart into owners and half of its accounts have colleagues, its families of evidence are
+asked of accounts and of owners, and the smaller e-value counts: do *they* share a stream, a task pool, a mix?
 
 Sees: firms behind one product, whose hours differ. Works badly: where a group has fewer than some ten owners, each of
 which says little by itself. So it gives an attacker a hiding place: up to ten cells, each with one card or domain for
@@ -25,8 +25,7 @@ from stillwatch.campaigns.sample import GroupSample
 
 IntArray = NDArray[np.int64]
 
-COLLEAGUES = 2
-CONNECTED = 0.6
+CONNECTED = 0.7
 """Least part of a group that its ties must hold together to be one hand's. In laboratory worlds: bought accounts 0.79
 to 1, and several firms with one product (outsourcing, enterprises) 0.07 to 0.39, build pipelines up to 0.67."""
 
@@ -73,13 +72,18 @@ def _held_together(entities: NDArray[np.str_], models: AttributeModels, kinds: C
 
 
 def colleagues(owner: IntArray) -> bool:
-    """Whether an owner has `COLLEAGUES` accounts or more on average. A few strangers who share a small provider are
+    """Whether half of the accounts share their owner with another. A few strangers with one small mail provider are
     independent customers all the same.
 
     Args:
         owner: shape (n,), see `owners`.
     """
-    return len(np.unique(owner)) * COLLEAGUES <= len(owner)
+    return bool(2 * (np.bincount(owner)[owner] > 1).sum() >= len(owner))
+
+
+def one_each(owner: IntArray) -> IntArray:
+    """Places of one account of each owner, ascending."""
+    return np.sort(np.unique(owner, return_index=True)[1]).astype(np.int64)
 
 
 def by_owner(sample: GroupSample, owner: IntArray) -> GroupSample:

@@ -173,9 +173,12 @@ def by_owner(of_accounts: Finding, of_owners: Finding, n_owners: int) -> Finding
     """
     if of_owners.log_e >= of_accounts.log_e:
         return of_accounts
+    if of_accounts.log_e <= 0:
+        return replace(of_accounts, log_e=of_owners.log_e)
+    says = f"10^{of_owners.log_e / LN10:.1f}" if of_owners.log_e > 0 else "nothing for it"
     text = (
-        f"{of_accounts.words}; but the accounts belong to {n_owners} owners, each with a payment instrument or e-mail "
-        f"domain of its own, and owner by owner this is no more than 10^{of_owners.log_e / LN10:.1f} to 1"
+        f"{of_accounts.words}; but accounts that share a payment instrument or e-mail domain count as one, and of "
+        f"{n_owners} such owners this says {says}"
     )
     return replace(of_accounts, log_e=of_owners.log_e, words=text)
 

@@ -111,7 +111,7 @@ def read_tested(
     attributes = Attributes.from_table(table("account_attributes"))
     models = AttributeModels(attributes, fit_models(attributes))
     form = load_classifiers().benign_training_form_rate
-    rates = Rates(settings.fdr, settings.shape_error, form, without, thorough=True)
+    rates = Rates(settings.fdr, settings.shape_error, form, without, thorough=True, threads=settings.threads)
     accounts: dict[str, list[str]] = {}
     for row in table("account_entities").to_pylist():
         accounts.setdefault(row["entity"], []).append(row["account_id"])

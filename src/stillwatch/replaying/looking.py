@@ -14,7 +14,7 @@ from stillwatch.campaigns.explanations import explain
 from stillwatch.campaigns.judge import Beside, Rates, judge
 from stillwatch.campaigns.ladder import CLIMB, climb, standings
 from stillwatch.campaigns.online import look_place, over_time, patience
-from stillwatch.campaigns.output_maximisation import OUTPUTS_STEP, TemplateScores
+from stillwatch.campaigns.output_maximisation import OUTPUTS_STEP, USERS_STEP, TemplateScores
 from stillwatch.campaigns.outputs_of_groups import with_outputs
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
@@ -191,7 +191,8 @@ class Looks:
         return Beside(state.attributes.models(), Lives.from_tables(accounts, entities))
 
     def _outputs(self) -> TemplateScores:
-        self.live.run(OUTPUTS_STEP)
+        for step in (USERS_STEP, OUTPUTS_STEP):
+            self.live.run(step)
         return TemplateScores.from_table(self.live.table(OUTPUTS_STEP.output))
 
     def _stand(self, state: State, outcomes: Outcomes) -> None:
