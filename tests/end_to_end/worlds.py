@@ -21,11 +21,15 @@ VERDICTS = {"campaigns": "campaign_id", "members": "account_id", "flagged": "exc
 
 @pytest.fixture(scope="session")
 def own_key_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or makes the user's own key, or takes settings from the environment."""
+    """No test reads or makes the user's own key, or takes settings from the environment.
+
+    Each folder of tests has this fixture to itself, so all of a worker's name one file: with a key of its own, one of
+    them would change the hashes of a scan that another compares with.
+    """
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("STILLWATCH_")]:
             patch.delenv(name)
-        patch.setenv("STILLWATCH_KEY_FILE", str(tmp_path_factory.mktemp("key") / "identifier.key"))
+        patch.setenv("STILLWATCH_KEY_FILE", str(tmp_path_factory.getbasetemp() / "identifier.key"))
         yield
 
 

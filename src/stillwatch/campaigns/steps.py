@@ -120,6 +120,8 @@ CANDIDATE_TABLES = ("template_usage", "entity_totals", "communities", "template_
 """Step tables that `find_candidates` reads."""
 KINSHIPS = (0.1, 0.25)
 """Similarities from which templates are bundled as kin."""
+ONE_WORDING = 0.35
+"""Similarity from which two templates may be one prompt with another value in a slot: hardly less than in a family."""
 
 
 def usage_steps() -> list[Step]:
@@ -267,7 +269,7 @@ def wordings(table: pa.Table, usage: Usage) -> NDArray[np.int64]:
     A prompt whose slots take few values (a language, a tone) falls into several families, which all its users mix
     alike because the program draws the values: that says nothing of who they are.
     """
-    return _kindred(table, usage, KINSHIPS[-1])
+    return _kindred(table, usage, ONE_WORDING)
 
 
 def _kindred(table: pa.Table, usage: Usage, least: float) -> NDArray[np.int64]:
