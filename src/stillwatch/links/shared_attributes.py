@@ -26,8 +26,6 @@ _EXACT_CLASSES = 512
 _RANKED = 32
 """Values whose exact tail is computed, best first by the Poisson approximation."""
 _LOG_FLOOR = -650.0
-_DIGITS = 9
-"""Values are ranked by so many: further ones are rounding of the fit, which differs between runs."""
 LEAST_LIFT = 3.0
 """A tie is a value at least so much more common inside the group than outside: in a group of freemail users
 everybody has the popular provider, which is no tie however many they are."""
@@ -222,19 +220,12 @@ def _log_sum(terms: Floats) -> float:
     return top + float(np.log(np.exp(terms - top).sum())) if top > -np.inf else top
 
 
-def _rounded(values: Floats) -> Floats:
-    """Values to `_DIGITS` significant digits; infinite ones stay."""
-    size = np.where(np.isfinite(values) & (values != 0), np.abs(values), 1.0)
-    unit = 10.0 ** (_DIGITS - 1 - np.floor(np.log10(size)))
-    return np.asarray(np.rint(values * unit) / unit)
-
-
 def _best_values(held: Ints, holders: Ints, law: _GroupLaw, incidence: Incidence) -> tuple[SharedValue, ...]:
     classes, where = np.unique(law.model.value_class[held], return_inverse=True)
     expected = np.array([law.expected(int(c)) for c in classes])[where.reshape(-1)]
     surprise = holders * np.log(holders / np.maximum(expected, 1e-300)) - holders + expected
     surprise[holders <= expected] = 0.0
-    ranked = np.lexsort((held, -_rounded(surprise)))[:_RANKED]
+    ranked = np.lexsort((held, -surprise))[:_RANKED]
     known: dict[tuple[int, int], tuple[float, float]] = {}
     found = []
     for at in ranked:
@@ -248,4 +239,4 @@ def _best_values(held: Ints, holders: Ints, law: _GroupLaw, incidence: Incidence
         found.append(
             SharedValue(incidence.values[value], count, degree, float(expected[at]), single, corrected, value)
         )
-    return tuple(sorted(found, key=lambda s: (float(_rounded(np.array(s.log_p_single))), s.value)))
+    return tuple(sorted(found, key=lambda s: (s.log_p_single, s.value)))
