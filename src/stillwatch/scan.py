@@ -216,6 +216,7 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
     run.steps(signal_steps())
     run.steps(account_steps())
     run.steps(usage_steps())
+    run.report("candidates", 0, 0)
     minimum = CandidateSettings(minimum_entities=settings.minimum_accounts)
     tables = {name: engine.table(name) for name in CANDIDATE_TABLES}
     usage, candidates = find_candidates(tables, minimum)

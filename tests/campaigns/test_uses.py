@@ -8,7 +8,6 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 from scipy.stats import hypergeom
 
-from stillwatch.campaigns import split
 from stillwatch.campaigns.candidates import CandidateSettings, _rare, candidates
 from stillwatch.campaigns.overlap import overlaps
 from stillwatch.campaigns.repetition import Usage, log_e_of_use
@@ -133,16 +132,19 @@ def test_bounds_decide_as_the_exact_tail_does(n, data):
     np.testing.assert_array_equal(found[clear], (exact < threshold)[clear])
 
 
-def test_mixes_fitted_on_some_accounts_part_all_of_them(monkeypatch):
-    """Above the bound every third account is fitted; all are parted, and from sparse counts as from dense ones."""
+def test_accounts_are_parted_by_their_mix_from_sparse_counts_as_from_dense_ones():
     rng = np.random.default_rng(5)
     mixes = np.array([[0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]])
     kind = rng.random(300) < 0.4
     counts = rng.multinomial(20, mixes[kind.astype(int)]).astype(float)
-    whole = split_by_mix(counts, 5)
-    monkeypatch.setattr(split, "MOST_CELLS", 500)
+    sides = {frozenset(np.flatnonzero(kind == side).tolist()) for side in (False, True)}
     for given_counts in (counts, csr_array(counts)):
         parts = split_by_mix(given_counts, 5)
-        assert {frozenset(part.tolist()) for part in parts} == {frozenset(part.tolist()) for part in whole}
-    sides = {frozenset(np.flatnonzero(kind == side).tolist()) for side in (False, True)}
-    assert {frozenset(part.tolist()) for part in whole} == sides
+        assert {frozenset(part.tolist()) for part in parts} == sides
+
+
+def test_accounts_of_one_mix_are_not_parted():
+    rng = np.random.default_rng(6)
+    for mix in ([0.25, 0.25, 0.25, 0.25], [0.9, 0.04, 0.03, 0.03]):
+        assert split_by_mix(rng.multinomial(20, mix, size=300).astype(float), 5) is None
+    assert split_by_mix(np.tile([3.0, 4.0], (50, 1)), 5) is None

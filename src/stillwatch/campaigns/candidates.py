@@ -14,7 +14,8 @@ from scipy.stats import hypergeom
 
 from stillwatch.campaigns.overlap import overlaps
 from stillwatch.campaigns.repetition import Usage, log_e_of_use
-from stillwatch.campaigns.split import MOST_CELLS, split_by_mix
+from stillwatch.campaigns.split import split_by_mix
+from stillwatch.campaigns.uses import Uses, places_among
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,26 @@ class Candidate:
     log_e_repetitive: float
 
 
+@dataclass(frozen=True)
+class _Group:
+    """A candidate with who of it used which of its templates.
+
+    Attributes:
+        candidate: the group.
+        uses: of its entities, in its templates.
+        row: place of each use's entity in the group.
+    """
+
+    candidate: Candidate
+    uses: Uses
+    row: NDArray[np.int64]
+
+    @property
+    def volume(self) -> float:
+        """Exchanges, both halves."""
+        return float(self.uses.both.sum())
+
+
 def candidates(
     usage: Usage,
     communities: Iterable[NDArray[np.int64]],
@@ -78,16 +99,14 @@ def candidates(
     """
     found: dict[tuple[tuple[int, ...], bytes], tuple[float, Candidate]] = {}
 
-    def add(candidate: Candidate | None) -> None:
-        if candidate is None:
-            return
-        key = (candidate.templates, candidate.entities.tobytes())
-        if key not in found:
-            found[key] = (usage.volume(candidate.entities, candidate.templates), candidate)
+    def add(group: _Group | None) -> None:
+        if group is not None:
+            key = (group.candidate.templates, group.candidate.entities.tobytes())
+            found.setdefault(key, (group.volume, group.candidate))
 
     bundles = {*_bundles(usage, settings), *kin}
     for templates in sorted(bundles):
-        bundle = _candidate(usage, templates, None, settings)
+        bundle = _group(usage, templates, None, settings)
         if bundle is None:
             continue
         for part in (bundle, *_parts(usage, bundle, settings)):
@@ -95,21 +114,17 @@ def candidates(
             if _repeated_share(usage, part) < settings.dealt_once:
                 add(_core(usage, part, settings))
     for community, shared in _shared(usage, communities, settings):
-        add(_candidate(usage, shared, community, settings))
+        add(_group(usage, shared, community, settings))
     ranked = sorted(found.values(), key=lambda one: (-one[0], one[1].templates, one[1].discovered_by))
     return [candidate for _, candidate in ranked[: settings.maximum]]
 
 
-def _parts(
-    usage: Usage, candidate: Candidate, settings: CandidateSettings, depth: int = 2
-) -> list[Candidate]:
+def _parts(usage: Usage, group: _Group, settings: CandidateSettings, depth: int = 2) -> list[_Group]:
     """Parts of a bundle whose accounts differ in their mix of templates, and parts of those."""
-    uses, row = usage.by_template.of_templates(candidate.templates).within(candidate.entities)
+    candidate = group.candidate
     shape = (len(candidate.entities), len(candidate.templates))
-    counts = csr_array((uses.found, (row, uses.template)), shape=shape)
-    halves = split_by_mix(
-        counts if shape[0] * shape[1] > MOST_CELLS else counts.toarray(), settings.minimum_entities
-    )
+    counts = csr_array((group.uses.found, (group.row, group.uses.template)), shape=shape)
+    halves = split_by_mix(counts, settings.minimum_entities)
     if halves is None:
         return []
     result = []
@@ -117,35 +132,35 @@ def _parts(
         users = np.bincount(counts[rows].indices[counts[rows].data >= 1], minlength=shape[1])
         used = np.flatnonzero(users >= settings.minimum_entities)
         templates = tuple(candidate.templates[column] for column in used)
-        part = _candidate(usage, templates, candidate.entities[rows], settings) if templates else None
+        part = _group(usage, templates, candidate.entities[rows], settings) if templates else None
         if part is not None:
-            part = replace(part, discovered_by=candidate.discovered_by)
+            part = _found_as(part, candidate.discovered_by)
             result.append(part)
             result += _parts(usage, part, settings, depth - 1) if depth > 1 else []
     return result
 
 
-def _core(usage: Usage, candidate: Candidate, settings: CandidateSettings) -> Candidate | None:
+def _core(usage: Usage, group: _Group, settings: CandidateSettings) -> _Group | None:
     """The entities of like volume and devotion: without strays, and without the one firm that does much more.
 
     A few accounts that use a pool's templates for work of their own can hide a small pool. Only volumes are looked
     at, which no test of the group uses.
     """
-    uses, row = usage.by_template.of_templates(candidate.templates).within(candidate.entities)
-    use = np.asarray(np.bincount(row, uses.both, len(candidate.entities)), dtype=np.float64)
+    candidate = group.candidate
+    use = np.asarray(np.bincount(group.row, group.uses.both, len(candidate.entities)), dtype=np.float64)
     share = use / np.maximum(usage.totals[candidate.entities].sum(axis=1), 1.0)
     middle, devotion = _typical(use, use), _typical(share, use)
     like = (use * settings.core >= middle) & (use <= middle * settings.core) & (2 * share >= devotion)
     if use[~like].sum() < settings.foreign * use.sum() or like.sum() < settings.minimum_entities:
         return None
-    core = _candidate(usage, candidate.templates, candidate.entities[like], settings)
-    return None if core is None else replace(core, discovered_by=candidate.discovered_by)
+    core = _group(usage, candidate.templates, candidate.entities[like], settings)
+    return None if core is None else _found_as(core, candidate.discovered_by)
 
 
-def _repeated_share(usage: Usage, candidate: Candidate) -> float:
-    uses, _ = usage.by_template.of_templates(candidate.templates).within(candidate.entities)
-    volume = np.asarray(np.bincount(uses.template, uses.found, len(candidate.templates)), dtype=np.float64)
-    return float(volume @ usage.repeated[list(candidate.templates)] / max(volume.sum(), 1.0))
+def _repeated_share(usage: Usage, group: _Group) -> float:
+    templates = list(group.candidate.templates)
+    volume = np.asarray(np.bincount(group.uses.template, group.uses.found, len(templates)), dtype=np.float64)
+    return float(volume @ usage.repeated[templates] / max(volume.sum(), 1.0))
 
 
 def _typical(values: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
@@ -155,19 +170,25 @@ def _typical(values: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
     return float(values[order][np.searchsorted(votes, votes[-1] / 2)])
 
 
-def _candidate(
+def _group(
     usage: Usage, templates: tuple[int, ...], within: NDArray[np.int64] | None, settings: CandidateSettings
-) -> Candidate | None:
-    uses = usage.by_template.of_templates(templates).by_entity()
+) -> _Group | None:
+    everywhere = usage.by_template.of_templates(templates)
+    uses = everywhere.by_entity()
     entities = uses.entity[uses.both >= settings.minimum_exchanges]
     if within is not None:
-        entities = np.intersect1d(entities, within)
+        entities = entities[places_among(within, entities) >= 0]
     if len(entities) < settings.minimum_entities:
         return None
     log_e = log_e_of_use(uses, usage.exposures)
     if log_e < max(settings.log_e_repetitive, settings.own_use * len(entities)):
         return None
-    return Candidate(templates, entities, "templates" if within is None else "links", log_e)
+    candidate = Candidate(templates, entities, "templates" if within is None else "links", log_e)
+    return _Group(candidate, *everywhere.within(entities))
+
+
+def _found_as(group: _Group, discovered_by: str) -> _Group:
+    return replace(group, candidate=replace(group.candidate, discovered_by=discovered_by))
 
 
 def _bundles(usage: Usage, settings: CandidateSettings) -> list[tuple[int, ...]]:
