@@ -211,7 +211,7 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
         attach_signatures(run, found.signatures)
     else:
         take_signatures(run, found.text_bytes)
-    run.steps(family_steps(memory.known.families))
+    run.steps(family_steps(memory.known.families, settings.threads))
     run.steps(link_steps())
     run.steps(signal_steps())
     run.steps(account_steps())

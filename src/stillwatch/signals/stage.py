@@ -73,22 +73,23 @@ def families_name(field: str) -> str:
     return f"{field}_families"
 
 
-def family_steps(known: Mapping[str, pa.Table] | None = None) -> list[Step]:
+def family_steps(known: Mapping[str, pa.Table] | None = None, threads: int = 1) -> list[Step]:
     """Steps from skeletons to `<field>_families` (skeleton, template_id).
 
     Args:
         known: field -> families of an earlier scan, whose names are kept.
+        threads: worker threads.
     """
     return [
         DriverStep(
             families_name(field),
             (skeletons_name(field),),
-            partial(_families, field=field, known=(known or {}).get(field)),
+            partial(_families, field=field, known=(known or {}).get(field), threads=threads),
         )
         for field in FIELDS
     ]
 
 
-def _families(tables: Mapping[str, pa.Table], field: str, known: pa.Table | None) -> pa.Table:
+def _families(tables: Mapping[str, pa.Table], field: str, known: pa.Table | None, threads: int) -> pa.Table:
     # Versions of a system prompt drift; they stay one lineage.
-    return families(tables[skeletons_name(field)], known, lineage=field == "system_prompt")
+    return families(tables[skeletons_name(field)], known, field == "system_prompt", threads)

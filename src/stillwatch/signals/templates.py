@@ -15,6 +15,7 @@ share little. With `lineage` a skeleton is compared with every member, and what 
 linkage).
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,7 +55,9 @@ class _Signatures(NamedTuple):
     edges: npt.NDArray[np.uint64]
 
 
-def families(skeletons: pa.Table, known: pa.Table | None = None, lineage: bool = False) -> pa.Table:
+def families(
+    skeletons: pa.Table, known: pa.Table | None = None, lineage: bool = False, threads: int = 1
+) -> pa.Table:
     """Name the template family of each skeleton.
 
     Args:
@@ -62,6 +65,7 @@ def families(skeletons: pa.Table, known: pa.Table | None = None, lineage: bool =
             order of rows does not matter.
         known: an earlier result; its families keep their names, and new skeletons join them first.
         lineage: single linkage over all members, for texts that drift by versions (system prompts).
+        threads: how many look for the leaders of skeletons that lead nothing themselves.
 
     Returns:
         Table of `FAMILIES_SCHEMA`, ordered by skeleton: the skeletons of families with at least
@@ -99,7 +103,7 @@ def families(skeletons: pa.Table, known: pa.Table | None = None, lineage: bool =
     single = np.ones(len(family), np.bool_)
     single[n_old + at_fresh] = False
 
-    rest = _Leaders.of(signatures, leads).joined(skeletons, order[~leading])
+    rest = _Leaders.of(signatures, leads).joined(skeletons, order[~leading], threads)
     everything = np.concatenate([everything, rest.skeletons])
     texts, exchanges = np.concatenate([texts, rest.texts]), np.concatenate([exchanges, rest.exchanges])
     family, single = np.concatenate([family, family[rest.rows]]), np.append(single, rest.rows >= 0)
@@ -211,10 +215,11 @@ class _Leaders(NamedTuple):
         ends = np.append(starts, len(order)).astype(np.int64)
         return cls(rows, own, slots, distinct, ends, entries[order])
 
-    def joined(self, skeletons: pa.Table, wanted: npt.NDArray[np.int64]) -> _Joined:
+    def joined(self, skeletons: pa.Table, wanted: npt.NDArray[np.int64], threads: int) -> _Joined:
         """Those of the wanted rows of a table that are similar to a leader, or nearly contain one."""
         chunks = (wanted[at : at + _CHUNK] for at in range(0, len(wanted), _CHUNK))
-        parts = [self._joined(skeletons.take(pa.array(chunk))) for chunk in chunks]
+        with ThreadPoolExecutor(threads) as pool:
+            parts = list(pool.map(lambda chunk: self._joined(skeletons.take(pa.array(chunk))), chunks))
         nothing = np.zeros(0, np.int64)
         empty = _Joined(nothing.astype(np.uint64), nothing, nothing, nothing)
         return _Joined(*(np.concatenate(columns) for columns in zip(empty, *parts, strict=True)))
@@ -328,29 +333,47 @@ def _nearest(own, leaders, index, best):  # type: ignore[no-untyped-def]
     leader_grams, leader_sizes, leader_edges = leaders
     slots, shingles, starts, entries = index
     longest_list = 16  # the leaders of most texts
-    stamps = np.full(len(leader_sizes), -1, np.int64)
+    met = np.full(len(leader_sizes), -1, np.int64)
+    hits = np.empty(len(leader_sizes), np.int64)
+    found = np.empty(GRAMS * longest_list, np.int64)
     for row in range(len(n_grams)):
-        most = -1
+        n_found, unlisted = 0, 0
         for g in range(n_grams[row]):
             place = slots[_slot(slots, shingles, grams[row, g])]
             if place < 0:
                 continue
+            unlisted += starts[place + 1] - starts[place] > longest_list
             for entry in range(starts[place], min(starts[place + 1], starts[place] + longest_list)):
                 other = entries[entry]
-                if stamps[other] == row:
-                    continue
-                stamps[other] = row
-                shared, mine, its = compare(
-                    grams[row], n_grams[row], leader_grams[other], leader_sizes[other]
-                )
-                near = shared >= SIMILAR * max(1, mine + its - shared)
-                if not near and not (its > 0 and shared >= CONTAINED * its):
-                    continue
-                opens = edges[row, 0] != uint64(0) and edges[row, 0] == leader_edges[other, 0]
-                closes = edges[row, 1] != uint64(0) and edges[row, 1] == leader_edges[other, 1]
-                rank = shared + (GRAMS + 1 if opens or closes else 0)
-                if rank > most:
-                    most, best[row] = rank, other
+                if met[other] != row:
+                    met[other], hits[other] = row, 0
+                    found[n_found] = other
+                    n_found += 1
+                hits[other] += 1
+        # The likeliest first, so that few others are left to be compared.
+        for f in range(1, n_found):
+            if hits[found[f]] > hits[found[0]]:
+                found[0], found[f] = found[f], found[0]
+        most, nearest = -1, -1
+        for f in range(n_found):
+            other = found[f]
+            # What a row shares with a leader is known up to lists that are not read to their end: most leaders cannot
+            # be nearer than the one that was found, and need not be compared.
+            if hits[other] + unlisted + GRAMS + 1 < most:
+                continue
+            opens = edges[row, 0] != uint64(0) and edges[row, 0] == leader_edges[other, 0]
+            closes = edges[row, 1] != uint64(0) and edges[row, 1] == leader_edges[other, 1]
+            framed = GRAMS + 1 if opens or closes else 0
+            if hits[other] + unlisted + framed < most:
+                continue
+            shared, mine, its = compare(grams[row], n_grams[row], leader_grams[other], leader_sizes[other])
+            near = shared >= SIMILAR * max(1, mine + its - shared)
+            if not near and not (its > 0 and shared >= CONTAINED * its):
+                continue
+            rank = shared + framed
+            if rank > most or (rank == most and other < nearest):
+                most, nearest = rank, other
+        best[row] = nearest
 
 
 @njit(nogil=True, cache=True)
