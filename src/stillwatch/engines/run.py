@@ -8,7 +8,9 @@ from typing import Any
 from stillwatch.engines.engine import Engine
 from stillwatch.engines.journal import Journal
 from stillwatch.engines.step import Step
+from stillwatch.engines.unused_memory import return_unused
 
+_LONG = 1.0
 Report = Callable[[str, int, int], None]
 """Told of what is being done: words, and how much of that is done and is to be done (0 where nobody knows)."""
 
@@ -45,7 +47,10 @@ class Run:
 
     def done(self, name: str, start: float, rows: int) -> None:
         """Note something that ran since `start` (of time.perf_counter)."""
-        self.timings.append({"name": name, "seconds": round(time.perf_counter() - start, 3), "rows": rows})
+        seconds = time.perf_counter() - start
+        self.timings.append({"name": name, "seconds": round(seconds, 3), "rows": rows})
+        if seconds > _LONG:  # a short one leaves little, and giving it back takes some milliseconds
+            return_unused()
 
     def _recalled(self, name: str) -> bool:
         step = None if self.journal is None else self.journal.next(name)
