@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from stillwatch import __version__
 from stillwatch.accounts.profiles import account_steps
 from stillwatch.campaigns.analyst_calibration import with_measures
 from stillwatch.campaigns.births import Lives
-from stillwatch.campaigns.candidates import CandidateSettings
+from stillwatch.campaigns.candidates import Candidate, CandidateSettings
 from stillwatch.campaigns.cells import read_cells
 from stillwatch.campaigns.co_occurrence import AttributeModels
 from stillwatch.campaigns.judge import Beside, Rates, judge
@@ -42,6 +44,7 @@ from stillwatch.engines.engine import Engine
 from stillwatch.engines.journal import Journal
 from stillwatch.engines.opening import DUCKDB, open_engine, require_engine
 from stillwatch.engines.run import Report, Run
+from stillwatch.engines.unused_memory import return_unused
 from stillwatch.evidence.report import write_report
 from stillwatch.exchange.errors import UsageError
 from stillwatch.exchange.output import iso, written
@@ -216,13 +219,7 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
     run.steps(signal_steps())
     run.steps(account_steps())
     run.steps(usage_steps())
-    run.report("candidates", 0, 0)
-    minimum = CandidateSettings(minimum_entities=settings.minimum_accounts)
-    tables = {name: engine.table(name) for name in CANDIDATE_TABLES}
-    usage, candidates = find_candidates(tables, minimum)
-    wanted = candidate_tables(usage, candidates, settings.tested_exchanges, settings.tested_in_all)
-    run.steps(put_step(name, table) for name, table in wanted.items())
-    run.steps(sample_steps())
+    usage, candidates, wording = _candidates(run, settings)
     start = time.perf_counter()
     attributes = Attributes.from_table(engine.table("account_attributes"))
     models = AttributeModels(attributes, fit_models(attributes))
@@ -234,11 +231,13 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
         models,
         Lives.from_tables(engine.table("accounts"), entities),
         TemplateScores.from_table(engine.table("template_outputs")),
-        wordings(tables["template_kin"], usage),
+        wording,
     )
     tested = judge(usage, candidates, engine.table("candidate_sample"), beside, rates, told)
+    return_unused()
     judged = memory.judged(tested, usage, entities, rates)
     run.steps(user_cells_steps(judged.groups, usage))
+    run.report("shown groups", 0, 0)
     cells = read_cells(engine.table("user_cells"))
     shown = shown_groups(judged.groups, usage, settings.unreported_groups, cells)
     shown = memory.named(shown, judged, usage, entities)
@@ -246,6 +245,18 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
     run.steps(put_step(name, table) for name, table in shown_tables(shown, usage).items())
     run.steps(shown_steps())
     return _Found(shown, models, judged, usage)
+
+
+def _candidates(run: Run, settings: ScanSettings) -> tuple[Usage, list[Candidate], NDArray[np.int64]]:
+    """Who used which template, the groups to be tested, whose sample is drawn, and the templates' wordings."""
+    run.report("candidates", 0, 0)
+    minimum = CandidateSettings(minimum_entities=settings.minimum_accounts)
+    tables = {name: run.engine.table(name) for name in CANDIDATE_TABLES}
+    usage, candidates = find_candidates(tables, minimum)
+    wanted = candidate_tables(usage, candidates, settings.tested_exchanges, settings.tested_in_all)
+    run.steps(put_step(name, table) for name, table in wanted.items())
+    run.steps(sample_steps())
+    return usage, candidates, wordings(tables["template_kin"], usage)
 
 
 def _telling(report: Report) -> Callable[[int, int], None]:
