@@ -18,17 +18,27 @@ from stillwatch.signals.kinship import template_kin
 
 # A task is repeated where the same was asked before among the same exchanges, by anybody, more than an hour ago.
 # Copies within the hour are not: a retry, or several answers to choose the best from. Where there is no text,
-# nothing says that a task is new. Most tasks are asked once: only the others are looked up again.
+# nothing says that a task is new. Most tasks are asked once, in whatever templates: only the others are looked at by
+# template, and looked up again.
 _USAGE = """
-WITH used AS (
+WITH repeated AS (
+    SELECT task FROM signals WHERE task IS NOT NULL
+    GROUP BY task HAVING MAX(ts) > MIN(ts) + INTERVAL 1 HOUR
+), listed AS (
+    SELECT s.prompt_template AS prompt_template, s.system_template AS system_template, s.task AS task, s.ts AS ts
+    FROM signals AS s JOIN repeated AS r ON r.task = s.task
+), again AS (
+    SELECT template_id, task, MIN(ts) AS first_ts FROM (
+        SELECT prompt_template AS template_id, task, ts FROM listed WHERE prompt_template IS NOT NULL
+        UNION ALL
+        SELECT system_template AS template_id, task, ts FROM listed WHERE system_template IS NOT NULL
+    ) AS asked GROUP BY template_id, task HAVING MAX(ts) > MIN(ts) + INTERVAL 1 HOUR
+), used AS (
     SELECT prompt_template AS template_id, entity, held_out, ts, task FROM signals
     WHERE prompt_template IS NOT NULL
     UNION ALL
     SELECT system_template AS template_id, entity, held_out, ts, task FROM signals
     WHERE system_template IS NOT NULL
-), again AS (
-    SELECT template_id, task, MIN(ts) AS first_ts FROM used WHERE task IS NOT NULL
-    GROUP BY template_id, task HAVING MAX(ts) > MIN(ts) + INTERVAL 1 HOUR
 )
 SELECT u.template_id AS template_id, u.entity AS entity, u.held_out AS held_out, COUNT(*) AS n,
     SUM(CASE WHEN u.task IS NULL OR u.ts > a.first_ts + INTERVAL 1 HOUR THEN 1 ELSE 0 END) AS n_repeated
