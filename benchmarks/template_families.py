@@ -116,7 +116,7 @@ def find(texts: list[str]) -> npt.NDArray[np.str_]:
     """The family of each text, "" for none."""
     tokens = tokenize(pa.array(texts))
     found = skeletons(tokens, update(Sketch.empty(), tokens))
-    packed = signatures.pack(found)
+    packed = signatures.pack(tokens, found)
     rows: dict[int, dict[str, Any]] = {}
     distinct: dict[int, set[int]] = defaultdict(set)
     for skeleton, text, signature in zip(

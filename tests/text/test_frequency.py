@@ -7,9 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillwatch.text.frequency import (
-    END,
-    ORDER,
-    START,
     Sketch,
     estimate,
     frequent_lines,
@@ -20,6 +17,7 @@ from stillwatch.text.frequency import (
     times,
     update,
 )
+from stillwatch.text.shingles import END, ORDER, START
 from stillwatch.text.tokens import tokenize
 from tests.text import reference
 

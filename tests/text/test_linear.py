@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillwatch.text.linear import LinearModel, features, score
+from stillwatch.text.linear import Beginnings, LinearModel, features, score
+from stillwatch.text.tokens import tokenize
 from tests.text import reference
 
 
@@ -32,6 +33,31 @@ def test_score_is_the_product_with_the_features(case, n_outputs, seed):
     )
     expected = features(array, model.bits) @ model.weights + model.bias
     assert np.allclose(score(array, model), expected, atol=1e-4)
+
+
+@settings(deadline=None)
+@given(reference.arrays(), st.lists(reference.texts, min_size=1, max_size=4), st.sampled_from([1, 4, 10]))
+def test_a_text_after_its_beginning_scores_as_one_text(case, beginnings, bits):
+    values, array = case
+    rng = np.random.default_rng(len(values))
+    rows = rng.integers(-1, len(beginnings), len(values))
+    model = LinearModel(
+        rng.normal(size=(1 << bits, 9)).astype(np.float32), rng.normal(size=9).astype(np.float32)
+    )
+    whole = [
+        (beginnings[row] if row >= 0 else "") + "\n" + (v or "") for row, v in zip(rows, values, strict=True)
+    ]
+    found = score(array, model, Beginnings(tokenize(pa.array(beginnings)), rows))
+    assert found.tobytes() == score(pa.array(whole, pa.string()), model).tobytes()
+
+
+def test_small_weights_with_a_scale_score_as_their_product():
+    rng = np.random.default_rng(3)
+    small = rng.integers(-128, 128, (1 << 8, 11)).astype(np.int8)
+    scale, bias = rng.random(11).astype(np.float32), rng.random(11).astype(np.float32)
+    texts = pa.array([f"some words {i} and {i * i} others" for i in range(50)])
+    found = score(texts, LinearModel(small, bias, scale))
+    assert found.tobytes() == score(texts, LinearModel(small.astype(np.float32) * scale, bias)).tobytes()
 
 
 def test_texts_without_words_score_the_bias():

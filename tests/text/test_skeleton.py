@@ -1,5 +1,4 @@
 import math
-from itertools import groupby
 
 import numpy as np
 import pyarrow as pa
@@ -7,8 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stillwatch.text.frequency import END, ORDER, START, Sketch, estimate, update
-from stillwatch.text.skeleton import SLOT_MARK, WIDTH, Settings, _sort, mask, skeletons
+from stillwatch.text.content import SLOT_MARK
+from stillwatch.text.frequency import Sketch, estimate, update
+from stillwatch.text.shingles import END, ORDER, START
+from stillwatch.text.skeleton import Settings, mask, skeletons
 from stillwatch.text.tokens import tokenize
 from tests.text import reference
 
@@ -160,28 +161,6 @@ def test_hashes_say_what_was_kept(values):
         assert found.n_tokens[i] == len(words)
         assert found.text_hash[i] == _text_hash(words)
         assert found.kept_share[i] == pytest.approx(sum(kept) / max(len(kept), 1))
-        expected: set[int] = set()
-        for keep, run in groupby(range(len(words)), key=lambda j: kept[j]):
-            inside = list(run)
-            if keep:
-                starts = inside[: max(0, len(inside) - WIDTH + 1)]
-                expected.update(_chain(words[j : j + WIDTH]) for j in starts)
-        assert found.grams[i, : found.n_grams[i]].tolist() == sorted(expected)[:64]
-
-
-def _chain(words: list[int]) -> int:
-    h = words[0]
-    for w in words[1:]:
-        h = reference.combine(h, w)
-    return h
-
-
-@settings(deadline=None)
-@given(st.lists(st.integers(0, 2**64 - 1), max_size=60))
-def test_heap_sort(values):
-    array = np.array(values, np.uint64)
-    _sort(array, len(array))
-    assert array.tolist() == sorted(values)
 
 
 def _texts(n: int, item: str = "item") -> list[str]:

@@ -33,9 +33,9 @@ import pyarrow.compute as pc
 from scipy.special import expit
 
 from stillwatch.exchange.errors import UnreadableInputError
-from stillwatch.text.linear import LinearModel
+from stillwatch.text.linear import Beginnings, LinearModel
 from stillwatch.text.linear import score as linear_score
-from stillwatch.text.tokens import Tokens, joined, rows_of, stacked, tokenize
+from stillwatch.text.tokens import Tokens, rows_of, stacked, tokenize
 
 LABELS = ("elicitation", "rubric", "rewriting", "answer_format")
 TRAINING_FORMS = ("elicitation", "rubric", "rewriting")
@@ -86,12 +86,28 @@ class Classifiers:
             n rows of `SCORE_SCHEMA`: capability, and the probability of each form in [0, 1]; all null
             where a row has no word at all.
         """
-        return self.score_tokens(tokenize(joined_text(batch.column("system_prompt"), batch.column("prompt"))))
+        tokens = tokenize(joined_text(batch.column("system_prompt"), batch.column("prompt")))
+        return self._labels(linear_score(tokens, self.model), tokens.counts == 0)
 
-    def score_tokens(self, tokens: Tokens) -> pa.Table:
-        """The same for the tokens of n texts as `joined_text` makes them."""
-        empty = tokens.counts == 0
-        raw = linear_score(tokens, self.model).astype(np.float64)
+    def score_parts(
+        self,
+        system_prompts: tuple[pa.Array, Tokens, npt.NDArray[np.int64]],
+        prompts: tuple[pa.Array, Tokens],
+    ) -> pa.Table:
+        """The same for texts whose tokens are known; only those of long texts are made again.
+
+        Args:
+            system_prompts: distinct texts, their tokens, and the number of each row's text (-1 for none).
+            prompts: texts of the rows, and their tokens.
+        """
+        texts, tokens, rows = system_prompts
+        beginnings = Beginnings(_cut(texts, tokens), rows)
+        spoken = _cut(*prompts)
+        words = spoken.counts + np.append(beginnings.tokens.counts, 0)[rows]
+        return self._labels(linear_score(spoken, self.model, beginnings), words == 0)
+
+    def _labels(self, scores: npt.NDArray[np.float32], empty: npt.NDArray[np.bool_]) -> pa.Table:
+        raw = scores.astype(np.float64)
         k = len(self.capabilities)
         names = self._capability_names(raw[:, :k])
         probabilities = expit(raw[:, k:] * self.platt[:, 0] + self.platt[:, 1]).astype(np.float32)
@@ -114,19 +130,6 @@ def joined_text(system_prompt: pa.Array | pa.ChunkedArray, prompt: pa.Array | pa
     parts = [_ends(column).fill_null("") for column in (system_prompt, prompt)]
     both = pc.binary_join_element_wise(*parts, _NEWLINE)
     return both.combine_chunks() if isinstance(both, pa.ChunkedArray) else both
-
-
-def joined_tokens(
-    system_prompts: tuple[pa.Array, Tokens, npt.NDArray[np.int64]], prompts: tuple[pa.Array, Tokens]
-) -> Tokens:
-    """Tokens of `joined_text`, from those of its parts; only texts that are cut are read again.
-
-    Args:
-        system_prompts: distinct texts, their tokens, and the number of each row's text (-1 for none).
-        prompts: texts of the rows, and their tokens.
-    """
-    texts, tokens, rows = system_prompts
-    return joined(rows_of(_cut(texts, tokens), rows), _cut(*prompts))
 
 
 def _cut(texts: pa.Array, tokens: Tokens) -> Tokens:
@@ -173,9 +176,8 @@ def _load(folder: Path) -> Classifiers:
                 "these weights are not those of model.json", remedy, file=folder / "weights.npy"
             )
         quantised = np.load(folder / "weights.npy", allow_pickle=False)
-        weights = quantised.astype(np.float32) * np.asarray(meta["scale"], np.float32)
         return Classifiers(
-            model=LinearModel(np.ascontiguousarray(weights), np.asarray(meta["bias"], np.float32)),
+            model=LinearModel(quantised, *(np.asarray(meta[name], np.float32) for name in ("bias", "scale"))),
             capabilities=tuple(meta["capabilities"]),
             temperature=float(meta["temperature"]),
             platt=np.asarray(meta["platt"], np.float64).reshape(len(LABELS), 2),

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 from scipy.sparse import csr_array, triu
 
-from stillwatch.text.skeleton import GRAMS
+from stillwatch.text.grams import GRAMS
 
 KIN = 0.1
 """Least Jaccard similarity of the shingles of two skeletons."""

@@ -17,10 +17,12 @@ import pyarrow.compute as pc
 
 from stillwatch.engines.step import FoldStep, KernelStep, SqlStep
 from stillwatch.exchange.schema import TIMESTAMP
-from stillwatch.signals.classifiers import SCORE_SCHEMA, joined_tokens, load_classifiers
+from stillwatch.signals.classifiers import SCORE_SCHEMA, load_classifiers
+from stillwatch.text.content import DIMENSIONS
 from stillwatch.text.frequency import CELLS_A_LINE, Digest, Sketch, digest, frequent_lines, merge, update
+from stillwatch.text.grams import signatures_of
 from stillwatch.text.sampling import uniform_of
-from stillwatch.text.skeleton import DIMENSIONS, Settings, Skeletons, mask, skeletons
+from stillwatch.text.skeleton import Settings, Skeletons, mask, skeletons
 from stillwatch.text.tokens import Tokens, tokenize
 
 
@@ -161,7 +163,7 @@ def signatures_step(sketches: Mapping[str, pa.Table | Sketch]) -> KernelStep:
         prompt_tokens = tokenize(prompts)
         prompt = splitters["prompt"].split(prompt_tokens)
         system, spoken = _of_distinct(system_prompts, splitters["system_prompt"])
-        labels = load_classifiers().score_tokens(joined_tokens(spoken, (prompts, prompt_tokens)))
+        labels = load_classifiers().score_parts(spoken, (prompts, prompt_tokens))
         columns = [
             *(
                 column.cast(SIGNATURES_SCHEMA.field(name).type)
@@ -171,7 +173,7 @@ def signatures_step(sketches: Mapping[str, pa.Table | Sketch]) -> KernelStep:
             pc.less(uniform_of(ids, seed=2), 0.5),
             pa.array(prompt.skeleton),
             pa.array(prompt.text_hash),
-            pack(prompt),
+            pack(prompt_tokens, prompt),
             *system,
             _task(prompt),
             _fixed(prompt.content),
@@ -222,7 +224,7 @@ def _of_distinct(
     number, first = np.unique(index, return_index=True)
     of_row = np.full(len(index), -1)
     of_row[first] = number
-    signature = pack(found).take(pa.array(of_row, mask=of_row < 0))
+    signature = pack(tokens, found).take(pa.array(of_row, mask=of_row < 0))
     columns = pa.array(skeleton), pa.array(text_hash), signature
     return columns, (coded.dictionary, tokens, index)
 
@@ -323,11 +325,9 @@ def _fixed(rows: npt.NDArray[np.int8]) -> pa.Array:
     )
 
 
-def pack(found: Skeletons) -> pa.Array:
+def pack(tokens: Tokens, found: Skeletons) -> pa.Array:
     """Signatures as stored: in the first row of each skeleton, null elsewhere."""
     distinct, first = np.unique(found.skeleton, return_index=True)
-    out: list[bytes | None] = [None] * len(found.skeleton)
-    for row in first[distinct != 0].tolist():
-        grams = found.grams[row, : found.n_grams[row]]
-        out[row] = np.concatenate([found.edges[row], grams]).astype("<u8").tobytes()
-    return pa.array(out, pa.binary())
+    wanted = np.zeros(len(tokens), np.bool_)
+    wanted[first[distinct != 0]] = True
+    return signatures_of(tokens, found.kept, wanted)

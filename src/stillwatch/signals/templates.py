@@ -24,7 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit, uint64
 
-from stillwatch.text.skeleton import GRAMS, Settings
+from stillwatch.text.grams import GRAMS
+from stillwatch.text.skeleton import Settings
 
 FAMILIES_SCHEMA = pa.schema(
     [

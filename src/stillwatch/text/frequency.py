@@ -26,12 +26,9 @@ import pyarrow as pa
 from numba import njit, uint64
 
 from stillwatch.text.hashing import combine
+from stillwatch.text.shingles import ORDER, longest_row, shingle_scratch, shingle_text
 from stillwatch.text.tokens import Tokens, tokenize
 
-ORDER = 5
-"""Words of a shingle; its context is one word less. Both are counted, and single words too."""
-START, END = 0x5354415254, 0x454E44
-"""Hashes of the marks that stand before the first and after the last word of a text."""
 CELLS_A_LINE = 16
 MAX_COUNT = 0xFFFFFFFF
 
@@ -155,24 +152,26 @@ def shingles(texts: pa.Array | pa.ChunkedArray | Tokens) -> Iterator[npt.NDArray
     less, and single words."""
     tokens = texts if isinstance(texts, Tokens) else tokenize(texts)
     for first, last in zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True):
-        n = int(last - first)
-        full, context = np.empty(n + ORDER - 1, np.uint64), np.empty(n + ORDER, np.uint64)
-        if n:
-            shingle_text(tokens.hashes, first, last, full, context)
-            yield np.concatenate([full, context, tokens.hashes[first:last]])
+        if first < last:
+            scratch = shingle_scratch(int(last - first))
+            shingle_text(tokens.hashes, first, last, scratch)
+            yield np.concatenate([*scratch[1:], tokens.hashes[first:last]])
         else:
             yield np.empty(0, np.uint64)
 
 
 def frequent_lines(sketch: Sketch, least: int) -> npt.NDArray[np.uint16]:
-    """Which cells count at least so much: one bit a cell, one number a line, uint16 [n_lines].
+    """Which cells count at least so much: one bit a cell, one number a line; then, which lines have such a cell: one
+    bit a line. uint16 [n_lines + n_lines / 16].
 
     A sketch of much text is far larger than a processor's cache, and most shingles of a text are rare. These bits,
-    a thirty-second of its size, tell them apart without a look at the sketch (`may_reach`).
+    a thirty-second of its size, tell them apart without a look at the sketch (`may_reach`); and for nearly all of them
+    the last ones suffice, which stay in a cache of half a megabyte.
     """
     if least in sketch.lines:
         return sketch.lines[least]
-    out = np.zeros(len(sketch.cells) // CELLS_A_LINE, np.uint16)
+    n_lines = len(sketch.cells) // CELLS_A_LINE
+    out = np.zeros(n_lines + max(n_lines // CELLS_A_LINE, 1), np.uint16)
     _mark_lines(sketch.cells, least, out)
     return out
 
@@ -279,46 +278,16 @@ def _insert_all(seen, repeats, others, other_repeats):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True)
-def _word(hashes, first, last, i):  # type: ignore[no-untyped-def]
-    """Word i of a text with ORDER - 1 marks before and after it."""
-    j = first + i - (ORDER - 1)
-    if j < first:
-        return uint64(START)
-    return hashes[j] if j < last else uint64(END)
-
-
-@njit(nogil=True, cache=True)
-def shingle_text(hashes, first, last, full, context):  # type: ignore[no-untyped-def]
-    """Write the n + ORDER - 1 full shingles of a text of n words, and its n + ORDER contexts.
-
-    ORDER - 1 marks stand before and after the words; context[i] begins at item i of that row, and so does
-    full[i].
-    """
-    n = last - first + 2 * (ORDER - 1)
-    for i in range(n - ORDER + 2):
-        h = _word(hashes, first, last, i)
-        for j in range(1, ORDER - 1):
-            h = combine(h, _word(hashes, first, last, i + j))
-        context[i] = h
-    for i in range(n - ORDER + 1):
-        full[i] = combine(context[i], _word(hashes, first, last, i + ORDER - 1))
-
-
-@njit(nogil=True, cache=True)
 def _count(offsets, hashes, texts, sample, table):  # type: ignore[no-untyped-def]
     cells, seen, repeats = table
-    longest = 0
-    for row in range(len(offsets) - 1):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    full = np.empty(longest + ORDER - 1, np.uint64)
-    context = np.empty(longest + ORDER, np.uint64)
+    longest = longest_row(offsets)
+    scratch = shingle_scratch(longest)
+    _, full, context = scratch
     size = 64
     while size < 6 * (longest + ORDER):
         size *= 2
     own = np.zeros(size, np.uint64)
-    line_bits = 0
-    while (CELLS_A_LINE << line_bits) < len(cells):
-        line_bits += 1
+    line_bits = bits_of(cells)
     new, counted = 0, 0
     for row in range(len(offsets) - 1):
         first, last = offsets[row], offsets[row + 1]
@@ -334,7 +303,7 @@ def _count(offsets, hashes, texts, sample, table):  # type: ignore[no-untyped-de
         if h & sample:
             continue
         counted += 1
-        shingle_text(hashes, first, last, full, context)
+        shingle_text(hashes, first, last, scratch)
         n = last - first
         # A set of this text's shingles, of the smallest size that fits: a repeated shingle counts once.
         size = 64
@@ -354,6 +323,15 @@ def _add_new(own, counted, cells, line_bits):  # type: ignore[no-untyped-def]
         if own[slot] != h:
             own[slot] = h
             _add(cells, h, line_bits)
+
+
+@njit(nogil=True, cache=True)
+def bits_of(cells: Any) -> Any:
+    """Base-2 logarithm of the number of lines of a sketch with these cells."""
+    bits = 0
+    while (CELLS_A_LINE << bits) < len(cells):
+        bits += 1
+    return bits
 
 
 @njit(nogil=True, cache=True)
@@ -385,35 +363,38 @@ def count_of(cells, h, line_bits):  # type: ignore[no-untyped-def]
 @njit(nogil=True, cache=True)
 def may_reach(lines, h, line_bits):  # type: ignore[no-untyped-def]
     """Whether both cells of a shingle are marked in `lines` (`frequent_lines`): then `count_of` reaches it too."""
+    line = h >> uint64(64 - line_bits)
+    if not (lines[(uint64(1) << uint64(line_bits)) + (line >> uint64(4))] >> (line & uint64(15))) & uint64(1):
+        return False
     a, b = _places(h, line_bits)
-    marks = uint64(lines[a >> uint64(4)])
+    marks = uint64(lines[line])
     return (marks >> (a & uint64(15))) & (marks >> (b & uint64(15))) & uint64(1) != uint64(0)
 
 
 @njit(nogil=True, cache=True)
+def _mark_cell(cell, n_lines, out):  # type: ignore[no-untyped-def]
+    line = cell >> uint64(4)
+    out[line] |= np.uint16(uint64(1) << (cell & uint64(15)))
+    out[uint64(n_lines) + (line >> uint64(4))] |= np.uint16(uint64(1) << (line & uint64(15)))
+
+
+@njit(nogil=True, cache=True)
 def _mark_lines(cells, least, out):  # type: ignore[no-untyped-def]
-    for line in range(len(out)):
-        marks = uint64(0)
-        for cell in range(CELLS_A_LINE):
-            if cells[line * CELLS_A_LINE + cell] >= least:
-                marks |= uint64(1) << uint64(cell)
-        out[line] = np.uint16(marks)
+    for cell in range(len(cells)):
+        if cells[cell] >= least:
+            _mark_cell(uint64(cell), len(cells) // CELLS_A_LINE, out)
 
 
 @njit(nogil=True, cache=True)
 def _mark_texts(offsets, hashes, cells, least, out):  # type: ignore[no-untyped-def]
-    longest, line_bits = 0, 0
-    for row in range(len(offsets) - 1):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    while (CELLS_A_LINE << line_bits) < len(cells):
-        line_bits += 1
-    full = np.empty(longest + ORDER - 1, np.uint64)
-    context = np.empty(longest + ORDER, np.uint64)
+    line_bits = bits_of(cells)
+    scratch = shingle_scratch(longest_row(offsets))
+    _, full, context = scratch
     for row in range(len(offsets) - 1):
         first, last = offsets[row], offsets[row + 1]
         n = last - first
         if n > 0:
-            shingle_text(hashes, first, last, full, context)
+            shingle_text(hashes, first, last, scratch)
             _mark(full[: n + ORDER - 1], cells, line_bits, least, out)
             _mark(context[: n + ORDER], cells, line_bits, least, out)
             _mark(hashes[first:last], cells, line_bits, least, out)
@@ -424,7 +405,7 @@ def _mark(counted, cells, line_bits, least, out):  # type: ignore[no-untyped-def
     for h in counted:
         for cell in _places(h, line_bits):
             if cells[cell] >= least:
-                out[cell >> uint64(4)] |= np.uint16(uint64(1) << (cell & uint64(15)))
+                _mark_cell(cell, len(cells) // CELLS_A_LINE, out)
 
 
 @njit(nogil=True, cache=True)

@@ -27,31 +27,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit, uint64
 
-from stillwatch.text.frequency import (
-    ORDER,
-    Sketch,
-    count_of,
-    frequent_lines,
-    may_reach,
-    shingle_text,
-    text_hashes,
-    times,
-)
-from stillwatch.text.hashing import combine
+from stillwatch.text.content import DIMENSIONS, describe
+from stillwatch.text.frequency import Sketch, frequent_lines, text_hashes, times
+from stillwatch.text.keeping import keep_words
 from stillwatch.text.tokens import Tokens, tokenize
-
-DIMENSIONS = 64
-"""Length of the content vector."""
-GRAMS = 64
-"""Most shingles kept to compare two skeletons."""
-WIDTH = 3
-"""Words of these shingles: shorter than those that are counted, so that a changed word breaks few of them."""
-SLOT_MARK = 0x534C4F54
-_LOGARITHMS = 4096  # counts whose logarithm is looked up
-# A run in this many times as many texts as the template is boilerplate that the slots bring along.
-_COMMON = 0.1
 
 
 class Settings(NamedTuple):
@@ -90,10 +70,6 @@ class Skeletons:
             counts.
         n_tokens: int32 [n].
         text_hash: uint64 [n], hash of all tokens; 0 = no words.
-        grams: uint64 [n, GRAMS], the smallest hashes of the skeleton's shingles of WIDTH words, ascending.
-        edges: uint64 [n, 2], hashes of its first and last shingle, 0 where the skeleton does not reach that
-            edge.
-        n_grams: int64 [n], how many of the GRAMS places are used.
     """
 
     skeleton: npt.NDArray[np.uint64]
@@ -103,9 +79,6 @@ class Skeletons:
     content: npt.NDArray[np.int8]
     n_tokens: npt.NDArray[np.int32]
     text_hash: npt.NDArray[np.uint64]
-    grams: npt.NDArray[np.uint64]
-    edges: npt.NDArray[np.uint64]
-    n_grams: npt.NDArray[np.int64]
 
 
 def skeletons(
@@ -135,20 +108,11 @@ def skeletons(
         np.zeros((n, DIMENSIONS), np.int8),
         tokens.counts.astype(np.int32),
         hashes,
-        np.zeros((n, GRAMS), np.uint64),
-        np.zeros((n, 2), np.uint64),
-        np.zeros(n, np.int64),
     )
     counted = sketch.cells, frequent_lines(sketch, settings.texts) if lines is None else lines
-    _keep(tokens.offsets, tokens.hashes, counted, tuple(settings), verbatim, out.kept)
-    _describe(
-        tokens.offsets,
-        tokens.hashes,
-        sketch.cells,
-        sketch.n_counted,
-        out.kept,
-        (out.skeleton, out.kept_share, out.item, out.content, out.grams, out.edges, out.n_grams),
-    )
+    keep_words(tokens.offsets, tokens.hashes, counted, tuple(settings), verbatim, out.kept)
+    hashed = out.skeleton, out.kept_share, out.item, out.content
+    describe(tokens.offsets, tokens.hashes, (sketch.cells, sketch.n_counted), out.kept, hashed)
     return out
 
 
@@ -184,266 +148,3 @@ def mask(
         in_slot = not keep
         position = stop
     return "".join(out) + ("" if in_slot else data[position:].decode())
-
-
-@njit(nogil=True, cache=True)
-def _line_bits(cells):  # type: ignore[no-untyped-def]
-    bits = 0
-    while (16 << bits) < len(cells):
-        bits += 1
-    return bits
-
-
-@njit(nogil=True, cache=True)
-def _sort(values, n):  # type: ignore[no-untyped-def]
-    """Heap sort of values[:n] in place; numpy's sort would take longer to compile than all of this module."""
-    end = n
-    root = n // 2
-    while end > 1:
-        if root > 0:
-            root -= 1
-        else:
-            end -= 1
-            values[0], values[end] = values[end], values[0]
-        parent, moving = root, values[root]
-        child = 2 * parent + 1
-        while child < end:
-            if child + 1 < end and values[child + 1] > values[child]:
-                child += 1
-            if values[child] <= moving:
-                break
-            values[parent] = values[child]
-            parent = child
-            child = 2 * parent + 1
-        values[parent] = moving
-
-
-@njit(nogil=True, cache=True)
-def _tie_text(full_counts, context_counts, n, least, share, ties, levels):  # type: ignore[no-untyped-def] # noqa: PLR0913, PLR0917
-    """Tie neighbouring words: ties[j] joins word j - 1 (or the start) to word j (or the end)."""
-    pad = ORDER - 1
-    for j in range(n + 1):
-        strongest = 0
-        # Full shingle j ends at word j; shingle j + pad - 1 begins at word j - 1.
-        if full_counts[j] >= least and full_counts[j] >= share * context_counts[j]:
-            strongest = full_counts[j]
-        i = j + pad - 1
-        if full_counts[i] >= least and full_counts[i] >= share * context_counts[i + 1]:
-            strongest = max(strongest, full_counts[i])
-        ties[j] = strongest > 0
-        if j > 0:
-            levels[j - 1] = max(levels[j - 1], strongest)
-        if j < n:
-            levels[j] = strongest
-
-
-@njit(nogil=True, cache=True)
-def _prune_runs(ties, levels, n, shortest, bounds):  # type: ignore[no-untyped-def]
-    """Set the level of words in short runs to 0; write (first, last + 1, edges) of the others, return their
-    number.
-
-    Edges: 1 where the run opens the text, 2 where it closes it, 3 both. An edge counts as one word.
-    """
-    m = 0
-    j = 0
-    while j < n:
-        if levels[j] == 0:
-            j += 1
-            continue
-        e = j + 1
-        while e < n and ties[e] and levels[e] > 0:
-            e += 1
-        opens, closes = j == 0 and ties[0], e == n and ties[n]
-        if e - j + opens + closes < shortest:
-            for q in range(j, e):
-                levels[q] = 0
-        else:
-            bounds[m, 0], bounds[m, 1], bounds[m, 2] = j, e, opens + 2 * closes
-            m += 1
-        j = e
-    return m
-
-
-@njit(nogil=True, cache=True)
-def _trim_run(levels, first, last, trim, scratch):  # type: ignore[no-untyped-def]
-    """Drop words of a run that are far rarer than the rest of it; return the median level of the others."""
-    n = last - first
-    for j in range(n):
-        scratch[j] = levels[first + j]
-    _sort(scratch, n)
-    # What eight words reach is the run's level: a tied item may be longer than the template.
-    lowest = trim * scratch[max(0, n - 8)]
-    dropped = 0
-    while scratch[dropped] < lowest:
-        dropped += 1
-    for j in range(first, last):
-        if levels[j] < lowest:
-            levels[j] = 0
-    return scratch[(n + dropped) // 2]
-
-
-@njit(nogil=True, cache=True)
-def _drop_outliers(levels, bounds, m, shares, scratch):  # type: ignore[no-untyped-def]
-    """Drop the words and runs that reach too few texts, or too many, to be of one template with the rest."""
-    level, trim = shares
-    anchor, best, anchored = 0, -1.0, False
-    for r in range(m):
-        first, last, edges = bounds[r, 0], bounds[r, 1], bounds[r, 2]
-        middle = _trim_run(levels, first, last, trim, scratch)
-        bounds[r, 3] = middle
-        # Long and frequent: neither a long item in a few texts nor a short phrase in many may set the level.
-        strength = np.sqrt(last - first) * np.log(max(middle, 1))
-        if (edges > 0 and not anchored) or ((edges > 0) == anchored and strength > best):
-            anchor, best, anchored = middle, strength, edges > 0
-    for r in range(m):
-        if bounds[r, 3] < level * anchor or bounds[r, 3] * _COMMON > anchor:
-            for j in range(bounds[r, 0], bounds[r, 1]):
-                levels[j] = 0
-
-
-@njit(nogil=True, cache=True)
-def _keep(offsets, hashes, counted, settings, verbatim, kept):  # type: ignore[no-untyped-def]
-    cells, lines = counted
-    least, share, shortest, level, trim, _, _ = settings
-    bits = _line_bits(cells)
-    longest = 0
-    for row in range(len(offsets) - 1):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    full = np.empty(longest + ORDER, np.uint64)
-    context = np.empty(longest + ORDER, np.uint64)
-    full_counts = np.empty(longest + ORDER, np.int64)
-    context_counts = np.empty(longest + ORDER, np.int64)
-    levels = np.empty(longest + 1, np.int64)
-    ties = np.empty(longest + 1, np.bool_)
-    bounds = np.empty((longest + 1, 4), np.int64)
-    scratch = np.empty(longest + 1, np.int64)
-    for row in range(len(offsets) - 1):
-        first, last = offsets[row], offsets[row + 1]
-        n = last - first
-        if n == 0:
-            continue
-        shingle_text(hashes, first, last, full, context)
-        # All look-ups first, so that the processor overlaps their cache misses; counts that are too small, and contexts
-        # of shingles that are too rare themselves, stay 0.
-        for i in range(n + ORDER - 1):
-            full_counts[i] = -1 if may_reach(lines, full[i], bits) else 0
-        for i in range(n + ORDER - 1):
-            if full_counts[i]:
-                full_counts[i] = count_of(cells, full[i], bits)
-        for i in range(n + ORDER):
-            before, here = i > 0 and full_counts[i - 1] > 0, i < n + ORDER - 1 and full_counts[i] > 0
-            context_counts[i] = count_of(cells, context[i], bits) if before or here else 0
-        _tie_text(full_counts, context_counts, n, least, share, ties, levels)
-        runs = _prune_runs(ties, levels, n, shortest, bounds)
-        if runs > 0:
-            _drop_outliers(levels, bounds, runs, (level, trim), scratch)
-            runs = _prune_runs(ties, levels, n, shortest, bounds)
-        for j in range(n):
-            kept[first + j] = levels[j] > 0 or (runs == 0 and verbatim[row])
-
-
-@njit(nogil=True, cache=True)
-def _gram_list(hashes, kept, first, last, bag):  # type: ignore[no-untyped-def]
-    """Hashes of all shingles of WIDTH words that are wholly kept; return their number."""
-    m = 0
-    width = WIDTH
-    streak = 0
-    for j in range(first, last):
-        streak = streak + 1 if kept[j] else 0
-        if streak >= width:
-            h = hashes[j - width + 1]
-            for q in range(j - width + 2, j + 1):
-                h = combine(h, hashes[q])
-            bag[m] = h
-            m += 1
-    return m
-
-
-@njit(nogil=True, cache=True)
-def _smallest(bag, m, out):  # type: ignore[no-untyped-def]
-    """Write the smallest distinct values of bag[:m] in ascending order; return their number."""
-    _sort(bag, m)
-    used = 0
-    for i in range(m):
-        if used < len(out) and (i == 0 or bag[i] != bag[i - 1]):
-            out[used] = bag[i]
-            used += 1
-    return used
-
-
-@njit(nogil=True, cache=True)
-def _project(h, weight, sums):  # type: ignore[no-untyped-def]
-    """Add the weight where the hash has a bit, and subtract it elsewhere; without a branch, so as one vector."""
-    for d in range(DIMENSIONS):
-        sums[d] += weight * np.float32(np.int64((h >> uint64(d)) & uint64(1)) * 2 - 1)
-
-
-@njit(nogil=True, cache=True)
-def _weight(n_texts, count):  # type: ignore[no-untyped-def]
-    """Logarithm of inverse document frequency."""
-    return np.float32(max(np.log((n_texts + 1.0) / count), 0.0))
-
-
-@njit(nogil=True, cache=True)
-def _quantise(sums, out):  # type: ignore[no-untyped-def]
-    largest = np.float32(0.0)
-    for d in range(DIMENSIONS):
-        largest = max(largest, abs(sums[d]))
-    if largest > 0:
-        for d in range(DIMENSIONS):
-            out[d] = np.int8(np.rint(sums[d] * np.float32(127.0) / largest))
-
-
-@njit(nogil=True, cache=True)
-def _count_others(hashes, kept, first, last, sketch, counts):  # type: ignore[no-untyped-def]
-    """How often each word came that is not kept; by themselves, so that the processor overlaps their cache misses."""
-    cells, bits = sketch
-    for j in range(first, last):
-        counts[j - first] = 0 if kept[j] else count_of(cells, hashes[j], bits)
-
-
-@njit(nogil=True, cache=True)
-def _describe(offsets, hashes, cells, n_texts, kept, out):  # type: ignore[no-untyped-def]
-    skeleton, kept_share, item, content, grams, edges, n_grams = out
-    bits = _line_bits(cells)
-    longest = 1
-    for row in range(len(offsets) - 1):
-        longest = max(longest, offsets[row + 1] - offsets[row])
-    bag = np.empty(longest, np.uint64)
-    counts = np.empty(longest, np.int64)
-    sums = np.empty(DIMENSIONS, np.float32)
-    weights = np.empty(_LOGARITHMS, np.float32)
-    for count in range(_LOGARITHMS):
-        weights[count] = _weight(n_texts, max(count, 1))
-    for row in range(len(offsets) - 1):
-        first, last = offsets[row], offsets[row + 1]
-        if first == last:
-            continue
-        shape, task = uint64(0), uint64(0)
-        n_kept = 0
-        sums[:] = np.float32(0.0)
-        _count_others(hashes, kept, first, last, (cells, bits), counts)
-        for j in range(first, last):
-            if kept[j]:
-                if j > first and not kept[j - 1]:
-                    shape = combine(shape, uint64(SLOT_MARK))
-                shape = combine(shape, hashes[j])
-                n_kept += 1
-            else:
-                task = combine(task, hashes[j])
-                count = max(counts[j - first], 1)
-                _project(hashes[j], weights[count] if count < _LOGARITHMS else _weight(n_texts, count), sums)
-        if not kept[last - 1]:
-            shape = combine(shape, uint64(SLOT_MARK))
-        kept_share[row] = n_kept / (last - first)
-        if n_kept < last - first:
-            item[row] = max(task, uint64(1))
-        _quantise(sums, content[row])
-        if n_kept == 0:
-            continue
-        skeleton[row] = max(shape, uint64(1))
-        m = _gram_list(hashes, kept, first, last, bag)
-        if m > 0:
-            edges[row, 0] = bag[0] if kept[first] else uint64(0)
-            edges[row, 1] = bag[m - 1] if kept[last - 1] else uint64(0)
-        n_grams[row] = _smallest(bag, m, grams[row])

@@ -66,13 +66,16 @@ def tokenize(texts: pa.Array | pa.ChunkedArray | TextView, spans: bool = False) 
     """
     view = texts if isinstance(texts, TextView) else text_view(texts)
     # Two tokens without a separator between them need a code point of three bytes, hence at most every second
-    # byte starts a token. The memory is reserved, not touched, until tokens are written.
+    # byte starts a token; and `_hash_tokens` writes one place past the last. The memory is reserved, not touched,
+    # until tokens are written.
     capacity = (view.n_bytes + len(view)) // 2 + 1
     hashes = np.empty(capacity, np.uint64)
-    starts = np.empty(capacity if spans else 0, np.int64)
-    stops = np.empty(capacity if spans else 0, np.int64)
     offsets = np.zeros(len(view) + 1, np.int64)
-    _tokenize(view.data, view.starts, view.stops, offsets, hashes, starts, stops)
+    if not spans:
+        _hash_tokens(view.data, view.starts, view.stops, offsets, hashes)
+        return _without_spans(offsets, hashes[: offsets[-1]].copy(), view)
+    starts, stops = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
+    _find_tokens(view.data, view.starts, view.stops, offsets, (hashes, starts, stops))
     n = int(offsets[-1])
     return Tokens(offsets, hashes[:n].copy(), starts[:n].copy(), stops[:n].copy(), view)
 
@@ -84,16 +87,6 @@ def rows_of(tokens: Tokens, index: npt.NDArray[np.int64]) -> Tokens:
     hashes = np.empty(int(offsets[-1]), np.uint64)
     _copy_rows(tokens.offsets, tokens.hashes, index, offsets, hashes)
     return _without_spans(offsets, hashes, tokens.view)
-
-
-def joined(left: Tokens, right: Tokens) -> Tokens:
-    """Tokens of each text of `left` and then of the text in the same place of `right`."""
-    offsets = left.offsets + right.offsets
-    hashes = np.empty(int(offsets[-1]), np.uint64)
-    rows = np.arange(len(left), dtype=np.int64)
-    _copy_rows(left.offsets, left.hashes, rows, offsets, hashes)
-    _copy_rows(right.offsets, right.hashes, rows, offsets[:-1] + left.counts, hashes)
-    return _without_spans(offsets, hashes, left.view)
 
 
 def stacked(upper: Tokens, lower: Tokens) -> Tokens:
@@ -191,25 +184,57 @@ def decode(data: npt.NDArray[np.uint8], pos: Any, end: Any) -> tuple[Any, Any]:
 
 
 @njit(nogil=True, cache=True)
-def next_token(data: npt.NDArray[np.uint8], pos: Any, end: Any) -> tuple[Any, Any, Any]:
+def _hash_tokens(data, row_starts, row_stops, offsets, hashes):  # type: ignore[no-untyped-def]
+    """Hashes of the tokens of each row, and where they start.
+
+    Where a word ends cannot be predicted, and a wrong guess costs more than several letters: an ASCII byte takes the
+    same steps whether it is a letter or not. What has grown of a word is written at every byte, to the place of the
+    next token; only after the word does that place move on.
+    """
+    n: Any = 0
+    for row in range(len(row_starts)):
+        begin = n
+        h = uint64(FNV_OFFSET)
+        inside: Any = 0  # 1 within a word
+        pos, end = row_starts[row], row_stops[row]
+        while pos < end:
+            b = data[pos]
+            if b < 0x80:
+                folded = _ASCII[b]
+                letter = np.int64(folded != 0)
+                n += inside & (1 - letter)
+                grown = (h ^ uint64(folded)) * uint64(FNV_PRIME)
+                h = grown if folded != 0 else uint64(FNV_OFFSET)
+                hashes[n] = h
+                inside = letter
+                pos += 1
+                continue
+            cp, width = decode(data, pos, end)
+            kind = kind_of(cp)
+            if kind == WORD:
+                h = (h ^ uint64(lower(cp))) * uint64(FNV_PRIME)
+                hashes[n] = h
+                inside = 1
+            else:
+                n += inside
+                inside = 0
+                h = uint64(FNV_OFFSET)
+                if kind == SINGLE:
+                    hashes[n] = (h ^ uint64(lower(cp))) * uint64(FNV_PRIME)
+                    n += 1
+            pos += width
+        n += inside
+        for i in range(begin, n):
+            hashes[i] = mix(hashes[i])
+        offsets[row + 1] = n
+
+
+@njit(nogil=True, cache=True)
+def _next_token(data: npt.NDArray[np.uint8], pos: Any, end: Any) -> tuple[Any, Any, Any]:
     """The next token at or after `pos`: (hash, start, stop); start == stop when there is none."""
     h = uint64(FNV_OFFSET)
     start = end
     while pos < end:
-        b = data[pos]
-        # Nearly all text is ASCII: one look-up a byte there, the ranges of Unicode only past it.
-        if b < 0x80:
-            folded = _ASCII[b]
-            if folded:
-                if start == end:
-                    start = pos
-                h = (h ^ uint64(folded)) * uint64(FNV_PRIME)
-                pos += 1
-                continue
-            if start != end:
-                return mix(h), start, pos
-            pos += 1
-            continue
         cp, width = decode(data, pos, end)
         kind = kind_of(cp)
         if kind == WORD:
@@ -225,19 +250,17 @@ def next_token(data: npt.NDArray[np.uint8], pos: Any, end: Any) -> tuple[Any, An
 
 
 @njit(nogil=True, cache=True)
-def _tokenize(data, row_starts, row_stops, offsets, hashes, starts, stops):  # type: ignore[no-untyped-def] # noqa: PLR0913, PLR0917
-    with_spans = len(starts) > 0
+def _find_tokens(data, row_starts, row_stops, offsets, out):  # type: ignore[no-untyped-def]
+    """Hashes and byte ranges of the tokens of each row: for few texts, one code point after the other."""
+    hashes, starts, stops = out
     n = 0
     for row in range(len(row_starts)):
         pos, end = row_starts[row], row_stops[row]
         while pos < end:
-            h, start, stop = next_token(data, pos, end)
+            h, start, stop = _next_token(data, pos, end)
             if start == stop:
                 break
-            hashes[n] = h
-            if with_spans:
-                starts[n] = start
-                stops[n] = stop
+            hashes[n], starts[n], stops[n] = h, start, stop
             n += 1
             pos = stop
         offsets[row + 1] = n

@@ -1,0 +1,107 @@
+"""Hashes of what a template keeps of a text and of what it does not, and the content vector of the latter."""
+
+import numpy as np
+from numba import njit, uint64
+
+from stillwatch.text.frequency import bits_of, count_of
+from stillwatch.text.hashing import combine
+from stillwatch.text.shingles import longest_row
+
+DIMENSIONS = 64
+"""Length of the content vector: as many as a hash has bits."""
+SLOT_MARK = 0x534C4F54
+_REMEMBERED = 4096  # a power of two: logarithms that are kept at hand
+
+
+@njit(nogil=True, cache=True)
+def describe(offsets, hashes, counted, kept, out):  # type: ignore[no-untyped-def]
+    """Hash and project every text.
+
+    Args:
+        offsets, hashes: of `Tokens`.
+        counted: (`Sketch.cells`, `Sketch.n_counted`).
+        kept: bool [n_tokens], which words the template keeps.
+        out: (skeleton, kept_share, item, content) of `skeleton.Skeletons`, all 0; written.
+    """
+    skeleton, kept_share, item, content = out
+    cells, n_texts = counted
+    longest = longest_row(offsets)
+    weights = np.empty(longest, np.float32)
+    counts = np.empty(longest, np.int64)
+    logarithms = counts, np.full(_REMEMBERED, -1, np.int64), np.empty(_REMEMBERED, np.float32)
+    sums = np.empty(DIMENSIONS, np.float32)
+    for row in range(len(offsets) - 1):
+        first, last = offsets[row], offsets[row + 1]
+        if first == last:
+            continue
+        _weigh(hashes, (first, last), (cells, n_texts), logarithms, weights)
+        shape, task, n_kept = _describe_text(hashes, kept, first, last, weights, sums)
+        kept_share[row] = n_kept / (last - first)
+        if n_kept > 0:
+            skeleton[row] = max(shape, uint64(1))
+        if n_kept < last - first:
+            item[row] = max(task, uint64(1))
+            _quantise(sums, content[row])
+
+
+@njit(nogil=True, cache=True)
+def _describe_text(hashes, kept, first, last, weights, sums):  # type: ignore[no-untyped-def]
+    """Hash of the words that are kept, with a mark at each slot; hash of the others; how many are kept. Sum the others
+    into `sums`.
+    """
+    shape, task = uint64(0), uint64(0)
+    n_kept = 0
+    sums[:] = np.float32(0.0)
+    for j in range(first, last):
+        if kept[j]:
+            if j > first and not kept[j - 1]:
+                shape = combine(shape, uint64(SLOT_MARK))
+            shape = combine(shape, hashes[j])
+            n_kept += 1
+        else:
+            task = combine(task, hashes[j])
+            _project(hashes[j], weights[j - first], sums)
+    if not kept[last - 1]:
+        shape = combine(shape, uint64(SLOT_MARK))
+    return shape, task, n_kept
+
+
+@njit(nogil=True, cache=True)
+def _weigh(hashes, text, counted, logarithms, weights):  # type: ignore[no-untyped-def]
+    """Weight of each word of a text, kept or not: without a branch, so that the processor overlaps the cache misses."""
+    first, last = text
+    cells, n_texts = counted
+    counts, numbers, known = logarithms
+    bits = bits_of(cells)
+    for j in range(first, last):
+        counts[j - first] = max(count_of(cells, hashes[j], bits), 1)
+    for j in range(last - first):
+        # The same counts come again and again, and a logarithm takes longer than all else that a word needs.
+        place = counts[j] & (_REMEMBERED - 1)
+        if numbers[place] != counts[j]:
+            numbers[place] = counts[j]
+            known[place] = _weight(n_texts, counts[j])
+        weights[j] = known[place]
+
+
+@njit(nogil=True, cache=True)
+def _weight(n_texts, count):  # type: ignore[no-untyped-def]
+    """Logarithm of inverse document frequency."""
+    return np.float32(max(np.log((n_texts + 1.0) / count), 0.0))
+
+
+@njit(nogil=True, cache=True)
+def _project(h, weight, sums):  # type: ignore[no-untyped-def]
+    """Add the weight where the hash has a bit, and subtract it elsewhere; without a branch, so as one vector."""
+    for d in range(DIMENSIONS):
+        sums[d] += weight if (h >> uint64(d)) & uint64(1) else -weight
+
+
+@njit(nogil=True, cache=True)
+def _quantise(sums, out):  # type: ignore[no-untyped-def]
+    largest = np.float32(0.0)
+    for d in range(DIMENSIONS):
+        largest = max(largest, abs(sums[d]))
+    if largest > 0:
+        for d in range(DIMENSIONS):
+            out[d] = np.int8(np.rint(sums[d] * np.float32(127.0) / largest))
