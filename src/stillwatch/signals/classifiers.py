@@ -101,10 +101,21 @@ class Classifiers:
             prompts: texts of the rows, and their tokens.
         """
         texts, tokens, rows = system_prompts
-        beginnings = Beginnings(_cut(texts, tokens), rows)
-        spoken = _cut(*prompts)
-        words = spoken.counts + np.append(beginnings.tokens.counts, 0)[rows]
-        return self._labels(linear_score(spoken, self.model, beginnings), words == 0)
+        beginnings = _cut(texts, tokens)
+        scores, words = self._scores(prompts[1], Beginnings(beginnings, rows))
+        # Few prompts are long: these are scored anew, so that the tokens of all others need not be copied.
+        long = _long(prompts[0])
+        if len(long):
+            ends = tokenize(_ends(prompts[0].take(pa.array(long))))
+            scores[long], words[long] = self._scores(ends, Beginnings(beginnings, rows[long]))
+        return self._labels(scores, words == 0)
+
+    def _scores(
+        self, tokens: Tokens, beginnings: Beginnings
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """Raw scores of texts after their beginnings, and the number of words of both."""
+        words = tokens.counts + np.append(beginnings.tokens.counts, 0)[beginnings.rows]
+        return linear_score(tokens, self.model, beginnings), words
 
     def _labels(self, scores: npt.NDArray[np.float32], empty: npt.NDArray[np.bool_]) -> pa.Table:
         raw = scores.astype(np.float64)
@@ -134,13 +145,18 @@ def joined_text(system_prompt: pa.Array | pa.ChunkedArray, prompt: pa.Array | pa
 
 def _cut(texts: pa.Array, tokens: Tokens) -> Tokens:
     """Tokens of the starts and ends of texts."""
-    lengths = pc.fill_null(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)
-    long = np.flatnonzero(lengths > HEAD + TAIL)
+    long = _long(texts)
     if not len(long):
         return tokens
     index = np.arange(len(tokens), dtype=np.int64)
     index[long] = len(tokens) + np.arange(len(long))
     return rows_of(stacked(tokens, tokenize(_ends(texts.take(pa.array(long))))), index)
+
+
+def _long(texts: pa.Array) -> npt.NDArray[np.int64]:
+    """Numbers of the texts that may have to be cut: those of more bytes than characters are read."""
+    lengths = pc.fill_null(pc.binary_length(texts), 0).to_numpy(zero_copy_only=False)
+    return np.flatnonzero(lengths > HEAD + TAIL)
 
 
 def _ends(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
