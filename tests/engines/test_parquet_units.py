@@ -45,6 +45,43 @@ def test_a_column_that_a_file_lacks_is_null(tmp_path):
     assert rows == [[{"m": None, "n": 1}], [{"m": "x", "n": 2}]]
 
 
+def test_only_what_repeats_gets_a_dictionary_and_every_type_can_be_written(tmp_path):
+    numbers = list(range(1000))
+    columns = {
+        "own": pa.array([str(n) for n in numbers]),
+        "hash": pa.array([n.to_bytes(8, "little") for n in numbers], pa.binary(8)),
+        "time": pa.array(numbers, pa.timestamp("us", tz="UTC")),
+        "flag": pa.array([n % 2 == 0 for n in numbers]),
+        "model": pa.array(["a" if n % 3 else None for n in numbers]),
+        "nothing": pa.nulls(1000, pa.float32()),
+        "bytes": pa.array([b"x"] * 1000, pa.binary()),
+    }
+    table = pa.table(columns)
+    pq.write_table(pa.table({"n": numbers}), tmp_path / "in.parquet")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    work = units([tmp_path / "in.parquet"])
+    (file,) = write_kernel(work, ("n",), table.schema, lambda batch: table.to_batches()[0], (folder, 1))
+    assert pq.read_table(file).equals(table)
+    group = pq.ParquetFile(file).metadata.row_group(0)
+    coded = {
+        group.column(i).path_in_schema
+        for i in range(group.num_columns)
+        if "RLE_DICTIONARY" in group.column(i).encodings
+    }
+    assert coded == {"model", "nothing", "bytes"}
+
+
+def test_nested_columns_are_written_too(tmp_path):
+    nested = pa.record_batch({"n": pa.array([[1, 2], None, []], pa.list_(pa.int64()))})
+    pq.write_table(pa.table({"n": [1]}), tmp_path / "in.parquet")
+    folder = tmp_path / "out"
+    folder.mkdir()
+    work = units([tmp_path / "in.parquet"])
+    (file,) = write_kernel(work, ("n",), nested.schema, lambda batch: nested, (folder, 1))
+    assert pq.read_table(file).to_pylist() == nested.to_pylist()
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 def test_what_fails_in_a_thread_fails_here(tmp_path, threads):
     def broken(batch: pa.RecordBatch) -> pa.RecordBatch:
