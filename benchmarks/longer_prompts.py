@@ -1,11 +1,21 @@
 """Worlds of longer prompts: each prompt of a simulated world with a passage pasted behind it.
 
 The laboratory's prompts are short (some 230 characters). Real ones carry documents. A passage depends on the prompt
-that it stands behind, so a prompt that is sent again is sent with the same passage, and its words beyond the most
-common ones are those of the customer's own subject; only a campaign's prompts bring a subject of their own each, as
-the work that it deals out does. (Passages without a subject were tried: they made every customer's work look dealt.)
-Lengths are exponential and words follow Zipf's law; nearly every run of five words stands in no other text, which is
-what a sketch of word shingles has most work with.
+that it stands behind, so a prompt that is sent again for one subject is sent with the same passage. Lengths are
+exponential; nearly every run of five words stands in no other text, which is what a sketch of word shingles has most
+work with.
+
+Half of the words are the `COMMON` most frequent ones, a bit more than a quarter are other words of the language (both
+by Zipf's law), the rest belong to a subject and follow a law of their own, whose few first words come again and again
+as names and products do. `SUBJECT_SHARE` and `SUBJECT_OFFSET` are fitted to real texts (`shared_words`,
+docs/decisions/0014): passages of 60 words from two files of a Python project share 0.42 more of the rarer words than
+those of different projects, and three files share an eighth of that; here they share 0.34 more. (Passages without a
+subject, and with one whose words were so many that two passages shared 0.13 more of them, were tried: they made every
+customer's work look dealt.)
+
+A customer has one to three subjects, as the laboratory's developers have projects, and keeps to one during a session.
+A reseller's account carries many customers. A campaign's prompts bring a subject of their own each, as the work that
+it deals out does.
 """
 
 import os
@@ -27,6 +37,17 @@ VOCABULARY = 50_000
 LONGEST = 12
 COMMON = 200
 """The most frequent words, which every subject has in common."""
+SUBJECT_SHARE = 0.46
+"""Of the words that are not among these, how many are the subject's."""
+SUBJECT_OFFSET = 6.0
+"""Of Zipf's law for a subject's words: the smaller, the more often its first words come."""
+OWN_SUBJECTS = 3
+"""Most subjects of a customer."""
+RESELLER_CUSTOMERS = 13
+"""Subjects of an account that a reseller fills: the laboratory's have 120 requests, and a customer has nine."""
+RESELLERS = ("unofficial_reseller", "aggregator", "reseller_left", "reseller_right")
+SITTING_US = 30 * 60 * 1_000_000
+"""Where no session is named, requests of the same half hour have one subject."""
 Drawn = tuple[NDArray[np.uint64], NDArray[np.uint64]]
 
 
@@ -39,7 +60,7 @@ def lengthen(world: Path, characters: int = 600) -> None:
     """
     files = sorted((world / "dataset" / "exchanges").glob("*.parquet"))
     rows = [pq.read_metadata(file).num_rows for file in files]
-    labels = pq.read_table(world / "labels.parquet", columns=["exchange_id", "campaign_id"])
+    labels = pq.read_table(world / "labels.parquet", columns=["exchange_id", "campaign_id", "stratum"])
     parts = [labels.slice(sum(rows[:number]), rows[number]) for number in range(len(files))]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(_lengthen, files, parts, repeat(characters)):
@@ -55,8 +76,9 @@ def _lengthen(file: Path, labels: pa.Table, characters: int) -> None:
         pc.mean(pc.binary_length(prompts)).as_py() or 0
     ) + 8  # the last word of a passage goes a little further
     seeds = hash_of(prompts, 1)
-    of_campaign = labels.column("campaign_id").combine_chunks().is_valid().to_numpy(zero_copy_only=False)
-    subjects = np.where(of_campaign, seeds, hash_of(table.column("account_id").combine_chunks(), 2))
+    dealt = pc.is_valid(labels.column("campaign_id")).to_numpy()
+    resold = pc.is_in(labels.column("stratum").cast(pa.string()), pa.array(RESELLERS)).to_numpy()
+    subjects = np.where(dealt, seeds, subjects_of(table, resold))
     words = vocabulary(np.random.default_rng(7))
     longer = with_passages(prompts, (seeds, subjects), max(characters - mean, 0), words)
     place = table.schema.get_field_index("prompt")
@@ -64,6 +86,34 @@ def _lengthen(file: Path, labels: pa.Table, characters: int) -> None:
     partial = file.with_suffix(".partial")
     pq.write_table(table, partial, compression="zstd", row_group_size=65_536)
     partial.replace(file)
+
+
+def subjects_of(table: pa.Table, resold: NDArray[np.bool_]) -> NDArray[np.uint64]:
+    """The subject of each exchange as an innocent customer would have it; uint64 [n].
+
+    Args:
+        table: exchanges with `account_id`, `end_user_id`, `session_id` and `ts`.
+        resold: bool [n], whether the account carries many customers, who are its end users where it names them.
+    """
+    account = hash_of(table.column("account_id").combine_chunks(), 2)
+    session = table.column("session_id").combine_chunks()
+    half_hour = (table.column("ts").cast(pa.int64()).to_numpy() // SITTING_US).astype(np.uint64)
+    sitting = np.where(pc.is_valid(session).to_numpy(False), hash_of(session, 3), half_hour)
+    uniform = (_mixed(account, sitting) >> np.uint64(11)) * 2.0**-53
+    # The first of one to three subjects gets most of the sittings; a reseller's customers get as many each.
+    own = (1 + account % np.uint64(OWN_SUBJECTS)) * uniform**2
+    number = np.where(resold, RESELLER_CUSTOMERS * uniform, own).astype(np.uint64)
+    end_user = table.column("end_user_id").combine_chunks()
+    named = resold & pc.is_valid(end_user).to_numpy(False)
+    return np.where(named, hash_of(end_user, 4), _mixed(account, number))
+
+
+@njit(nogil=True, cache=True)
+def _mixed(left, right):  # type: ignore[no-untyped-def]
+    out = np.empty(len(left), np.uint64)
+    for row in range(len(left)):
+        out[row] = combine(left[row], right[row])
+    return out
 
 
 def vocabulary(chance: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
@@ -95,6 +145,26 @@ def with_passages(
 
 
 @njit(nogil=True, cache=True)
+def _word(h, subject, n_words):  # type: ignore[no-untyped-def]
+    """A word of the language, or of the subject in place of a rarer one."""
+    word = min(_rank(h, 1.0, n_words), n_words - 1)
+    if word < COMMON:
+        return word
+    h = combine(h, np.uint64(3))
+    if float(h & np.uint64(0xFFFF)) >= SUBJECT_SHARE * 65536.0:
+        return word
+    rank = _rank(h, SUBJECT_OFFSET, n_words)
+    return COMMON + int(combine(subject, np.uint64(rank)) % np.uint64(n_words - COMMON))
+
+
+@njit(nogil=True, cache=True)
+def _rank(h, offset, n_words):  # type: ignore[no-untyped-def]
+    """A rank from 0 on whose probability falls as 1 / (rank + offset) (Zipf and Mandelbrot)."""
+    uniform = float(h >> np.uint64(11)) * 2.0**-53
+    return int(offset * (np.exp(uniform * np.log((n_words + offset) / offset)) - 1.0))
+
+
+@njit(nogil=True, cache=True)
 def _paste(offsets, data, place, words, new_offsets, out):  # type: ignore[no-untyped-def]
     (seeds, subjects, mean), (letters, starts) = place, words
     n_words = len(starts) - 1
@@ -104,16 +174,11 @@ def _paste(offsets, data, place, words, new_offsets, out):  # type: ignore[no-un
             out[at] = data[position]
             at += 1
         h = combine(seeds[row], np.uint64(1))
-        subject = int(subjects[row] % np.uint64(n_words - COMMON))
         wanted = min(-np.log((float(h >> np.uint64(11)) + 1.0) * 2.0**-53) * mean, 29 * mean)
         stop = at + wanted
         while at < stop:
             h = combine(h, np.uint64(2))
-            # Zipf's law with exponent 1: ranks are log-uniform.
-            rank = int(np.exp(float(h >> np.uint64(11)) * 2.0**-53 * np.log(n_words)))
-            word = min(rank, n_words) - 1
-            if word >= COMMON:
-                word = COMMON + (subject + word - COMMON) % (n_words - COMMON)
+            word = _word(h, subjects[row], n_words)
             out[at] = 32
             at += 1
             for position in range(starts[word], starts[word + 1]):
