@@ -160,8 +160,14 @@ class TemplateScores:
         middle = [_quantile(self.scores[part], self.exchanges[part], 0.5) for part in parts]
         return names, np.array(middle, dtype=np.float64)
 
+    @cached_property
+    def _place(self) -> dict[str, int]:
+        return {name: place for place, name in enumerate(self.templates.tolist())}
+
     def _among(self, templates: Collection[str]) -> NDArray[np.bool_]:
-        return np.isin(self.templates, np.asarray(list(templates), dtype=np.str_))
+        inside = np.zeros(len(self.templates), dtype=bool)
+        inside[[self._place[name] for name in templates if name in self._place]] = True
+        return inside
 
 
 @dataclass(frozen=True)
