@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch.campaigns.alternation import _cases, _permutation_log_e, alternation_test, words
+from stillwatch.campaigns.alternation import _permutation_log_e, alternation_test, words
+from stillwatch.campaigns.turns import cases
 from tests.campaigns.innocents import INNOCENTS, world
 from tests.campaigns.lab_worlds import (
     SETTING,
@@ -149,7 +150,7 @@ def test_cases_against_their_definition(drawn):
                 if (theirs < begin).any() and (theirs > end).any():
                     between = int(((theirs > begin) & (theirs < end)).sum())
                     expected[account] += (between == 1, 1)
-    np.testing.assert_array_equal(_cases(turns, 5), expected)
+    np.testing.assert_array_equal(cases(turns, 5), expected)
 
 
 def test_the_same_on_every_run_and_nothing_from_few_turns():

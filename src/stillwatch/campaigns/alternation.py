@@ -24,12 +24,13 @@ order is truly one hand's, and is found: coordinated is not hostile.
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from stillwatch.campaigns.finding import Finding
 from stillwatch.campaigns.sample import HOUR_US, GroupSample
+from stillwatch.campaigns.shifted_turns import shifted_cases
 from stillwatch.campaigns.tables import Rung
+from stillwatch.campaigns.turns import cases
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -75,7 +76,7 @@ def alternation_test(sample: GroupSample, seed: int = 0) -> Alternation:
     rng = np.random.default_rng(seed)
     shares = np.full(sample.n_entities, np.nan)
     longest = _longest_shift(sample)
-    log_e, once, shifted, cases = 0.0, 0.0, 0.0, 0
+    log_e, once, shifted, n_cases = 0.0, 0.0, 0.0, 0
     for members in _sets(sample):
         inside = np.isin(sample.entity, members)
         account = np.searchsorted(members, sample.entity[inside])
@@ -86,9 +87,9 @@ def alternation_test(sample: GroupSample, seed: int = 0) -> Alternation:
         log_e += found.log_e
         once += found.share * found.n_cases
         shifted += found.expected * found.n_cases
-        cases += found.n_cases
-    weight = max(cases, 1)
-    return Alternation(log_e, once / weight, shifted / weight, cases, shares)
+        n_cases += found.n_cases
+    weight = max(n_cases, 1)
+    return Alternation(log_e, once / weight, shifted / weight, n_cases, shares)
 
 
 def words(found: Alternation) -> Finding:
@@ -140,7 +141,7 @@ def _longest_shift(sample: GroupSample) -> float:
 def _set_test(account: Ints, ts: Ints, longest: float, rng: np.random.Generator) -> Alternation | None:
     """The test of one set; None where it has too few cases."""
     n = int(account.max()) + 1
-    observed = _cases(account[np.argsort(ts, kind="stable")], n)
+    observed = cases(account[np.argsort(ts, kind="stable")], n)
     totals = observed.sum(axis=0)
     if totals[1] < LEAST_CASES:
         return None
@@ -150,8 +151,8 @@ def _set_test(account: Ints, ts: Ints, longest: float, rng: np.random.Generator)
     shifts = rng.uniform(-longest, longest, (SHIFTS, n))
     order = np.argsort(account, kind="stable")
     starts = np.searchsorted(account[order], np.arange(n + 1)).astype(np.int64)
-    once, cases = _shifted_cases(ts.astype(np.float64), order, starts, shifts).T
-    values[1:] = once / np.maximum(cases, 1)
+    once, of = shifted_cases(ts.astype(np.float64), order, starts, shifts).T
+    values[1:] = once / np.maximum(of, 1)
     expected = float(values[1:].mean())
     own = np.divide(observed[:, 0], observed[:, 1], out=np.full(n, np.nan), where=observed[:, 1] > 0)
     log_e = _permutation_log_e(values)
@@ -168,91 +169,3 @@ def _permutation_log_e(values: Floats) -> float:
         return 0.0
     z = (values - values.mean()) / spread
     return float(z[0] - np.log(np.exp(z).mean()))
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _cases(turns: Ints, n: int) -> Floats:
-    """For each account: cases in which another one had exactly one turn in its gap, and all cases.
-
-    Turns of one account in a row are one. The other account counts where it was seen before the gap and is seen
-    again at or after its end.
-
-    Args:
-        turns: accounts in the order of their turns, 0..n-1.
-        n: accounts.
-    """
-    last = np.full(n, -1, np.int32)
-    for place in range(len(turns)):
-        last[turns[place]] = place
-    result = np.zeros((n, 2))
-    _count(turns, last, result)
-    return result
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _count(turns: Ints, last: NDArray[np.int32], result: Floats) -> None:
-    """Add the cases of each account to `result`, shape (n, 2); `last` is the last place of each account."""
-    n = len(result)
-    so_far = np.zeros(n, np.int32)
-    # Turns of every account at the last turn of each: what was 0 then was not alive.
-    before = np.zeros((n, n), np.int32)
-    previous = -1
-    for place in range(len(turns)):
-        mine = turns[place]
-        if mine == previous:
-            continue
-        previous = mine
-        row = before[mine]
-        # Its own turn, which the loop counts as well for the sake of a loop without branches.
-        once = cases = np.int32(-1) if row[mine] > 0 else np.int32(0)
-        at = np.int32(place)
-        for other in range(n):
-            alive = np.int32(row[other] > 0) & np.int32(last[other] >= at)
-            cases += alive
-            once += alive & np.int32(so_far[other] - row[other] == 1)
-            row[other] = so_far[other]
-        result[mine, 0] += once
-        result[mine, 1] += cases
-        so_far[mine] += np.int32(1)
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _shifted_cases(ts: Floats, order: Ints, starts: Ints, shifts: Floats) -> Floats:
-    """Cases of exactly one turn, and all cases, after each shift of the accounts' traces, shape (n_shifts, 2).
-
-    Args:
-        ts: moments, not decreasing, shape (n_turns,).
-        order: turns account by account, each account's in order of time, shape (n_turns,).
-        starts: where each account begins in `order`, shape (n_accounts + 1,).
-        shifts: added to the moments of each account, shape (n_shifts, n_accounts).
-    """
-    size, n = len(ts), len(starts) - 1
-    result = np.zeros((len(shifts), 2))
-    turns, last = np.empty(size, np.int64), np.empty(n, np.int32)
-    head, due = np.empty(n, np.int64), np.empty(n)
-    of_accounts = np.empty((n, 2))
-    for number in range(len(shifts)):
-        for account in range(n):
-            head[account] = starts[account]
-            empty = starts[account] == starts[account + 1]
-            due[account] = np.inf if empty else ts[order[starts[account]]] + shifts[number, account]
-        for place in range(size):
-            first = 0
-            for account in range(1, n):
-                # Turns of one moment in the order in which they were given.
-                if due[account] < due[first] or (
-                    due[account] == due[first]
-                    and due[account] < np.inf
-                    and order[head[account]] < order[head[first]]
-                ):
-                    first = account
-            turns[place] = first
-            last[first] = place
-            head[first] += 1
-            done = head[first] == starts[first + 1]
-            due[first] = np.inf if done else ts[order[head[first]]] + shifts[number, first]
-        of_accounts[:] = 0.0
-        _count(turns, last, of_accounts)
-        result[number, 0] = of_accounts[:, 0].sum()
-        result[number, 1] = of_accounts[:, 1].sum()
-    return result
