@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 from scipy.special import logsumexp
 
 from stillwatch.campaigns.mixture import FloatArray as Floats
-from stillwatch.campaigns.mixture import _fit, _shortfall, dealt_test
+from stillwatch.campaigns.mixture import (
+    _fit,
+    _log_mixture,
+    _prequential,
+    _shortfall,
+    _sum_of_logs,
+    dealt_test,
+)
 
 RATES = np.array([0.02, 0.1, 0.5, 0.9])
 INNOCENT = RATES >= 0.5
@@ -97,7 +104,8 @@ def problems(draw):
 @settings(max_examples=60, deadline=None)
 def test_no_feasible_mix_beats_the_fitted_one_by_more_than_the_shortfall(problem):
     likelihood, innocent, floor, rng = problem
-    weights = _fit(likelihood, innocent, floor)
+    scaled = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
+    weights = _fit(scaled, innocent, floor)
     assert weights.sum() == pytest.approx(1.0)
     assert (weights >= 0).all()
     assert weights[innocent].sum() >= floor - 1e-9
@@ -107,7 +115,7 @@ def test_no_feasible_mix_beats_the_fitted_one_by_more_than_the_shortfall(problem
             return float(logsumexp(likelihood + np.log(mix), axis=1).sum())
 
     reached = value(weights)
-    shortfall = _shortfall(likelihood, innocent, weights, floor)
+    shortfall = _shortfall(scaled, innocent, weights, floor)
     n_innocent, n_dealt = int(innocent.sum()), int((~innocent).sum())
     for _ in range(60):
         mass = max(floor, rng.random()) if rng.random() < 0.5 else floor
@@ -153,3 +161,30 @@ def test_knowing_nothing_says_nothing():
 def test_no_accounts_say_nothing():
     found = dealt_test(np.zeros((0, 3)), np.array([True, True, False]))
     assert (found.log_e, found.innocent_share, found.log_ratios.shape) == (0.0, 1.0, (0,))
+
+
+@pytest.mark.parametrize("spread", [1.0, 300.0, 3_000.0])
+def test_a_mixture_of_likelihoods_is_their_log_sum_however_far_apart(spread):
+    likelihood = np.random.default_rng(1).normal(0, spread, (40, 5))
+    scaled = np.exp(likelihood - likelihood.max(axis=1, keepdims=True))
+    weights = np.array([0.5, 0.0, 0.2, 0.3, 0.0])
+    with np.errstate(divide="ignore"):
+        expected = logsumexp(likelihood + np.log(weights), axis=1) - likelihood.max(axis=1)
+    np.testing.assert_allclose(_log_mixture(likelihood, scaled, weights), expected, rtol=1e-9, atol=1e-12)
+
+
+def test_each_account_is_predicted_from_those_before_it():
+    scaled = np.random.default_rng(2).random((30, 4))
+    prior = np.array([0.1, 0.2, 0.3, 0.4])
+    counts, expected = prior.copy(), 0.0
+    for row in scaled:
+        predicted = float((row * counts).sum())
+        expected += math.log(predicted / counts.sum())
+        counts += row * counts / predicted
+    assert _prequential(scaled, prior) == pytest.approx(expected, rel=1e-12)
+
+
+@given(st.lists(st.floats(1e-290, 1.0), max_size=60))
+def test_one_logarithm_for_many_values(values):
+    expected = math.fsum(math.log(value) for value in values)
+    assert _sum_of_logs(np.array(values, dtype=np.float64)) == pytest.approx(expected, rel=1e-12, abs=1e-12)
