@@ -5,29 +5,60 @@ from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
 
+_ROWS = 512
+"""Rows that are scored at once: their scores stay in the cache, and no large array is made and thrown away."""
+
 
 def k_means(data: Vectors, k: int, rounds: int, rng: np.random.Generator) -> Vectors:
     """Centres of k clusters, shape (k, d); an empty cluster keeps its centre.
 
     Args:
         data: shape (n, d), n >= k.
-        k: number of clusters.
-        rounds: rounds of reassignment.
+        k: number of clusters, below 32,768.
+        rounds: most rounds of reassignment; fewer where nothing moves any more.
         rng: picks the first centres among the rows.
     """
     centres = data[np.sort(rng.choice(len(data), k, replace=False))].copy()
+    label = np.full(len(data), -1, dtype=np.int64)
     for _ in range(rounds):
-        label = nearest(data, centres)
-        sizes = np.bincount(label, minlength=k)
-        order = np.argsort(label, kind="stable")
-        filled = np.flatnonzero(sizes)
-        starts = np.concatenate([[0], np.cumsum(sizes[filled])[:-1]])
-        centres[filled] = np.add.reduceat(data[order], starts, axis=0) / sizes[filled, None]
+        before, label = label, nearest(data, centres)
+        moved = label != before
+        if not moved.any():
+            break
+        # A cluster that nobody joined or left has the centre that it has.
+        changed = np.zeros(k, dtype=bool)
+        changed[label[moved]] = changed[before[moved]] = True
+        _set_means(centres, data, label, changed)
     return centres
+
+
+def _set_means(centres: Vectors, data: Vectors, label: NDArray[np.int64], changed: NDArray[np.bool_]) -> None:
+    """Set the centres of some clusters to the means of their rows, in place.
+
+    Args:
+        centres: shape (k, d).
+        data: shape (n, d).
+        label: shape (n,), cluster of each row.
+        changed: shape (k,), the clusters.
+    """
+    rows = np.flatnonzero(changed[label])
+    # Short numbers are sorted digit by digit.
+    rows = rows[np.argsort(label[rows].astype(np.int16), kind="stable")]
+    sizes = np.bincount(label[rows], minlength=len(centres))
+    filled = np.flatnonzero(sizes)
+    starts = np.cumsum(sizes[filled]) - sizes[filled]
+    centres[filled] = np.add.reduceat(data[rows], starts, axis=0) / sizes[filled, None]
 
 
 def nearest(data: Vectors, centres: Vectors) -> NDArray[np.int64]:
     """Index of the nearest centre (Euclidean) of each row, shape (n,)."""
     # |x|^2 is the same for all centres and drops out.
-    score = data @ centres.T - 0.5 * (centres**2).sum(axis=1)
-    return np.asarray(score.argmax(axis=1), dtype=np.int64)
+    half_squares = 0.5 * (centres**2).sum(axis=1)
+    label = np.empty(len(data), dtype=np.int64)
+    scores = np.empty((min(_ROWS, len(data)), len(centres)), dtype=np.float32)
+    for start in range(0, len(data), _ROWS):
+        rows = data[start : start + _ROWS]
+        score = np.matmul(rows, centres.T, out=scores[: len(rows)])
+        score -= half_squares
+        label[start : start + _ROWS] = score.argmax(axis=1)
+    return label
