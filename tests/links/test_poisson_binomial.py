@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from stillwatch.links.poisson_binomial import log_tail, log_tails_of_kinds
+from stillwatch.links.poisson_binomial import log_tail, log_tails_of_laws
 
 probability = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0, 1e-12, 1e-200, 1 - 1e-9]))
 
@@ -67,7 +67,7 @@ def test_large_sums_use_the_bound_and_stay_above_the_exact_value() -> None:
 
 @given(st.lists(probability, max_size=40), st.integers(0, 12))
 def test_all_tails_at_once_are_the_single_tails(p: list[float], k: int) -> None:
-    tails = log_tails_of_kinds(np.array(p, np.float64), np.ones(len(p), np.int64), k)
+    tails = log_tails_of_laws(np.array([p], np.float64), np.ones(len(p), np.int64), np.array([k]))[0]
     for j in range(k + 1):
         single = log_tail(np.array(p), j)
         if single > -600:
@@ -78,3 +78,15 @@ def test_all_tails_at_once_are_the_single_tails(p: list[float], k: int) -> None:
 def test_what_is_no_probability_is_refused(wrong: list[float]) -> None:
     with pytest.raises(ValueError, match="probabilities"):
         log_tail(np.array(wrong), 1)
+
+
+def test_laws_together_are_each_law_by_itself() -> None:
+    rng = np.random.default_rng(4)
+    p, n, k = rng.random((5, 3)), np.array([1, 4, 40]), np.array([2, 7, 0, 7, 3])
+    together = log_tails_of_laws(p, n, k)
+    assert together.shape == (5, 8)
+    for law in range(5):
+        alone = log_tails_of_laws(p[law : law + 1], n, k[law : law + 1])[0]
+        np.testing.assert_array_equal(together[law, : k[law] + 1], alone)
+        assert (together[law, k[law] + 1 :] == -np.inf).all()
+        assert together[law, k[law]] == pytest.approx(log_tail(np.repeat(p[law], n), int(k[law])), rel=1e-8)

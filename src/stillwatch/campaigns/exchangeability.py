@@ -46,6 +46,9 @@ def label_test(
         by_template: condition on the template (not where the template is the label).
         loyal: highest precision that is loyal; one of `PRECISIONS`.
     """
+    if n_labels == 1:
+        # All have it: no likelihood differs from any other but by rounding.
+        return Verdict(0.0, np.zeros(sample.n_entities), 0.5)
     template = sample.template if by_template else np.zeros_like(sample.template)
     base = _base(sample, template, label, n_labels)
     tested = sample.held_out

@@ -168,6 +168,11 @@ class BipartiteModel:
         """P(entity has a value of that class), for each of `entities` (n,)."""
         return np.asarray(expit(self.log_x[entities] + self.class_log_y[self.stratum[entities], value_class]))
 
+    def probabilities_of_classes(self, entities: Ints, classes: Ints) -> Floats:
+        """P(entity has a value of a class), for each of some classes and of `entities` (n_classes, n)."""
+        log_y = self.class_log_y[:, classes][self.stratum[entities]]
+        return np.asarray(expit(self.log_x[entities] + log_y.T))
+
 
 def fit_bicm(incidence: Incidence, strata: Ints | None = None) -> BipartiteModel:
     """Fit the null of one kind.

@@ -54,19 +54,31 @@ def log_tail(p: Floats, k: int, budget: int = BUDGET) -> float:
     return min(0.0, float(_tilted_tail(p, k, theta, budget)))
 
 
-def log_tails_of_kinds(p: Floats, n: Ints, k: int) -> Floats:
-    """log P(X >= j) for j = 0..k (k + 1,), by convolution without tilting; -inf below about 1e-300.
+def log_tails_of_laws(p: Floats, n: Ints, k: Ints) -> Floats:
+    """log P(X >= j) of several laws for j = 0..k (n_laws, largest k + 1), by convolution without tilting; -inf below
+    about 1e-300, and beyond a law's own k.
 
     Args:
-        p: probabilities (m,).
-        n: how many tosses have each of them (m,); many of a kind are doubled up, not taken singly.
-        k: largest count asked for.
+        p: probabilities of the kinds of tosses under each law (n_laws, m).
+        n: how many tosses of each kind (m,), in all laws; many of a kind are doubled up, not taken singly.
+        k: largest count asked for of each law (n_laws,).
     """
     with np.errstate(divide="ignore"):
-        return np.minimum(np.log(_tails_of_kinds(p, n, k)), 0.0)
+        return np.minimum(np.log(_tails_of_laws(np.ascontiguousarray(p), n, k)), 0.0)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _tails_of_laws(p: Floats, n: Ints, k: Ints) -> Floats:
+    largest = 0
+    for law in range(len(k)):
+        largest = max(largest, k[law])
+    tails = np.zeros((len(k), largest + 1))
+    for law in range(len(k)):
+        tails[law, : k[law] + 1] = _tails_of_kinds(p[law], n, k[law])
+    return tails
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _tails(p: Floats, k: int) -> Floats:
     mass = np.zeros(k + 1)  # the last one: k or more
     mass[0] = 1.0
@@ -77,7 +89,7 @@ def _tails(p: Floats, k: int) -> Floats:
     return mass
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _toss(mass: Floats, q: float) -> None:
     """One toss more, in place; the last cell is that count or more."""
     k = mass.size - 1
@@ -88,7 +100,7 @@ def _toss(mass: Floats, q: float) -> None:
         mass[0] *= 1 - q
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _joined(left: Floats, right: Floats) -> Floats:
     """Law of the sum of two independent counts whose last cells are that count or more; every term is positive."""
     k = left.size - 1
@@ -104,7 +116,7 @@ def _joined(left: Floats, right: Floats) -> Floats:
     return out
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _tails_of_kinds(p: Floats, n: Ints, k: int) -> Floats:
     mass = np.zeros(k + 1)
     mass[0] = 1.0
@@ -128,7 +140,7 @@ def _tails_of_kinds(p: Floats, n: Ints, k: int) -> Floats:
     return mass
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _tilt(logit: Floats, k: float) -> float:
     """Solve sum expit(logit + theta) = k for theta > 0: Newton's method, kept inside a shrinking bracket."""
     low, high = 0.0, 1.0 - logit.min() + np.log(logit.size)
@@ -152,7 +164,7 @@ def _tilt(logit: Floats, k: float) -> float:
     return theta
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _tilted_tail(p: Floats, k: int, theta: float, budget: int) -> Any:
     cumulant = 0.0
     variance = 0.0

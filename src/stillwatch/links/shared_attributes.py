@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stillwatch.links.bicm import BipartiteModel
 from stillwatch.links.incidence import Incidence
-from stillwatch.links.poisson_binomial import log_tail, log_tails_of_kinds
+from stillwatch.links.poisson_binomial import log_tail, log_tails_of_laws
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -162,14 +162,15 @@ class _GroupLaw:
         _, first, count = np.unique(keys, axis=1, return_index=True, return_counts=True)
         return self.members[first], count.astype(np.int64)
 
-    def _log_tails(self, value_class: int, k: int) -> Floats:
+    def _log_tails(self, classes: Ints, k: Ints) -> Floats:
+        """ln P(j or more) of each class for j = 0.. up to its k, (n_classes, largest k + 1), -inf beyond."""
         one, count = self.kinds
-        return log_tails_of_kinds(self.model.probabilities(one, value_class), count, k)
+        return log_tails_of_laws(self.model.probabilities_of_classes(one, classes), count, k)
 
-    def expected(self, value_class: int) -> float:
-        """Members that are expected to have a value of that class."""
+    def expected(self, classes: Ints) -> Floats:
+        """Members that are expected to have a value of each class (n_classes,)."""
         one, count = self.kinds
-        return float(self.model.probabilities(one, value_class) @ count)
+        return np.asarray(self.model.probabilities_of_classes(one, classes) @ count)
 
     @cached_property
     def attainable(self) -> tuple[int, Ints, Floats]:
@@ -180,9 +181,9 @@ class _GroupLaw:
         order = order[most[order] >= 2]
         exact = order[most[order] <= _EXACT_DEGREE][:_EXACT_CLASSES]
         tails = np.full((exact.size, _EXACT_DEGREE - 1), -np.inf)
-        for row, number in enumerate(exact.tolist()):
-            limit = int(most[number])
-            tails[row, : limit - 1] = self._log_tails(number, limit)[2:]
+        if exact.size:
+            found = self._log_tails(exact, most[exact])[:, 2:]
+            tails[:, : found.shape[1]] = found
         unknown = int(self.model.class_size[order].sum() - self.model.class_size[exact].sum())
         return unknown, self.model.class_size[exact], tails
 
@@ -195,7 +196,7 @@ class _GroupLaw:
         classes = np.flatnonzero((self.model.class_degree >= 2) & (self.model.class_degree <= limit))
         if classes.size == 0 or self.members.size < 2:
             return 0.0, 0.0
-        twice = np.array([np.exp(self._log_tails(int(c), 2)[2]) for c in classes])
+        twice = np.exp(self._log_tails(classes, np.full(classes.size, 2))[:, 2])
         expected = float((twice * self.model.class_size[classes]).sum())
         if n_shared <= expected:
             return expected, 0.0
@@ -222,7 +223,7 @@ def _log_sum(terms: Floats) -> float:
 
 def _best_values(held: Ints, holders: Ints, law: _GroupLaw, incidence: Incidence) -> tuple[SharedValue, ...]:
     classes, where = np.unique(law.model.value_class[held], return_inverse=True)
-    expected = np.array([law.expected(int(c)) for c in classes])[where.reshape(-1)]
+    expected = law.expected(classes)[where.reshape(-1)]
     surprise = holders * np.log(holders / np.maximum(expected, 1e-300)) - holders + expected
     surprise[holders <= expected] = 0.0
     ranked = np.lexsort((held, -surprise))[:_RANKED]
