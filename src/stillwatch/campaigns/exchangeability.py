@@ -46,18 +46,36 @@ def label_test(
         by_template: condition on the template (not where the template is the label).
         loyal: highest precision that is loyal; one of `PRECISIONS`.
     """
+    return loyal_test(label_likelihoods(sample, label, n_labels, by_template), loyal)
+
+
+def loyal_test(likelihood: NDArray[np.float64], loyal: float = LOYAL_PRECISION) -> Verdict:
+    """E-value against loyal customers.
+
+    Args:
+        likelihood: see `label_likelihoods`.
+        loyal: highest precision that is loyal; one of `PRECISIONS`.
+    """
+    return dealt_test(likelihood, loyal >= PRECISIONS)
+
+
+def label_likelihoods(
+    sample: GroupSample, label: NDArray[np.int64], n_labels: int, by_template: bool = True
+) -> NDArray[np.float64]:
+    """Log-likelihood of each entity's held-out labels under each of `PRECISIONS`, (n_entities, n_precisions).
+
+    Args: as of `label_test`.
+    """
     if n_labels == 1:
         # All have it: no likelihood differs from any other but by rounding.
-        return Verdict(0.0, np.zeros(sample.n_entities), 0.5)
+        return np.zeros((sample.n_entities, len(PRECISIONS)))
     template = sample.template if by_template else np.zeros_like(sample.template)
     base = _base(sample, template, label, n_labels)
     tested = sample.held_out
     cells = sample.entity[tested] * n_labels + label[tested]
     cell, count = np.unique(cells, return_counts=True)
-    account = cell // n_labels
     precision = np.tile(PRECISIONS, (sample.n_entities, 1))
-    likelihood = log_likelihoods(account, count.astype(np.float64), base.ravel()[cell], precision)
-    return dealt_test(likelihood, loyal >= PRECISIONS)
+    return log_likelihoods(cell // n_labels, count.astype(np.float64), base.ravel()[cell], precision)
 
 
 def topics(sample: GroupSample, seed: int) -> tuple[NDArray[np.int64], int]:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from stillwatch.campaigns.evalues import LN10
 from stillwatch.campaigns.families import FLOW, HANDS, MIX, MODELS, RHYTHM, TASKS, TIES, TOPICS
 from stillwatch.campaigns.families import SITTINGS as WITHIN
-from stillwatch.campaigns.group import OWN_HOURS, GroupTests
+from stillwatch.campaigns.group import GroupTests
 from stillwatch.campaigns.ladder import Standing
+from stillwatch.campaigns.material import OWN_HOURS
 from stillwatch.campaigns.tables import Rung
 
 SITTINGS = OWN_HOURS / LN10
@@ -81,7 +82,7 @@ def _own_work(test: GroupTests, standing: Standing) -> Explanation:
 
 def _public_items(test: GroupTests, standing: Standing) -> Explanation:
     fits, margin, measure, threshold = _decided_by(test.log_e[TASKS], standing)
-    repeated = f"{test.sample.repeated_share:.1%} of the tasks had been asked before"
+    repeated = f"{test.repeated_share:.1%} of the tasks had been asked before"
     text = (
         _owners_decide(test, TASKS)
         or f"{repeated}: a set that is gone through again and again, such as a benchmark, homework or a fixed job"

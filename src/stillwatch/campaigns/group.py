@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from stillwatch.campaigns import alternation, births, release_pivot, words
+from stillwatch.campaigns import births, words
 from stillwatch.campaigns.candidates import Candidate
 from stillwatch.campaigns.co_occurrence import (
     AttributeModels,
@@ -15,24 +15,21 @@ from stillwatch.campaigns.co_occurrence import (
     tie_log_e,
     tied_entities,
 )
-from stillwatch.campaigns.common_stream import common_stream_test, dispersion
-from stillwatch.campaigns.evalues import LN10
-from stillwatch.campaigns.exchangeability import LOYAL_PRECISION, label_test, topics
+from stillwatch.campaigns.exchangeability import topics
 from stillwatch.campaigns.families import (
     FAMILIES,
     MIX,
     RHYTHM,
-    TASKS,
     TOPICS,
     one_pool_log_e,
     rungs,
 )
 from stillwatch.campaigns.finding import Finding
+from stillwatch.campaigns.material import Material
 from stillwatch.campaigns.mixture import Verdict
-from stillwatch.campaigns.owners import CONNECTED, by_owner, colleagues, connected_share, one_each, owners
-from stillwatch.campaigns.partition import REPEATING, partition_test
+from stillwatch.campaigns.owners import CONNECTED, colleagues, connected_share, one_each, owners
+from stillwatch.campaigns.partition import partition_test
 from stillwatch.campaigns.sample import GroupSample
-from stillwatch.campaigns.sittings import sittings_test
 from stillwatch.campaigns.tables import Rung
 from stillwatch.campaigns.training_shape import TrainingShape, training_shape_test
 from stillwatch.links.shared_attributes import SharedAttribute
@@ -42,11 +39,6 @@ FloatArray = NDArray[np.float64]
 BIRTH = "birth"
 TIE_LOG_E = float(np.log(100.0))
 """E-value from which a kind of attribute says something of single accounts."""
-OWN_MIX = 10.0
-"""Highest precision of a mix of templates that is a customer's own: a stranger copies one wording of a prompt, and
-users of a product use what they need of it."""
-OWN_HOURS = -2 * LN10
-"""E-value (natural logarithm) of a common stream below which accounts plainly work in sittings of their own."""
 FRESH_RATE = 0.05
 """Customers of a reseller repeat each other less than users of one tool do."""
 
@@ -57,7 +49,9 @@ class GroupTests:
 
     Attributes:
         candidate: the group.
-        sample: its exchanges (at most the stated cap, chosen by a hash), without their content.
+        sampled: shape (n_entities,), exchanges of each entity that were looked at (at most the stated cap together,
+            chosen by a hash). The exchanges themselves are not kept: of all groups they are most of a scan's memory.
+        repeated_share: part of the tested ones whose task was asked before.
         findings: one per family.
         rung_log_e: natural logarithm of each rung's own e-value.
         verdicts: per-account outcomes by family (exchangeability, template_mix, common_stream, partition); that of
@@ -73,7 +67,8 @@ class GroupTests:
     """
 
     candidate: Candidate
-    sample: GroupSample
+    sampled: NDArray[np.int64]
+    repeated_share: float
     findings: tuple[Finding, ...]
     rung_log_e: Mapping[Rung, float]
     verdicts: Mapping[str, Verdict]
@@ -146,11 +141,12 @@ def run_tests(
     models, left_out = background.models, background.left_out
     everybody, (sample, seen) = sample, _tested(sample)
     wording = background.wordings_of(candidate.templates)[sample.template]
-    material = _Material(sample, *topics(sample, seed=0), wording, asked.model)
+    material = Material(sample, *topics(sample, seed=0), wording, asked.model)
     verdicts = material.verdicts()
+    by_account = {TOPICS: verdicts[TOPICS], MIX: material.loyal_mix()} | verdicts
     shared = co_occurrence_test(entities, models)
-    exchanges = np.bincount(everybody.entity, minlength=everybody.n_entities).astype(np.float64)
-    owned = owner_share(entities, exchanges, shared, models)
+    sampled = np.bincount(everybody.entity, minlength=everybody.n_entities)
+    owned = owner_share(entities, sampled.astype(np.float64), shared, models)
     if candidate.discovered_by == "links":
         # Ties that found the group cannot testify for it.
         shared = {}
@@ -189,10 +185,11 @@ def run_tests(
     tied = {kind: tied_entities(entities, models, kind) for kind in shared if ties[kind] > TIE_LOG_E}
     return GroupTests(
         candidate,
-        replace(everybody, content=np.zeros((0, sample.content.shape[1]), np.float32)),
+        sampled,
+        everybody.repeated_share,
         tuple(finding for finding in findings if finding.family not in left_out),
         rungs(log_e, candidate.log_e_repetitive, left_out),
-        {family: _of_all(verdict, seen, everybody.n_entities) for family, verdict in verdicts.items()},
+        {family: _of_all(verdict, seen, everybody.n_entities) for family, verdict in by_account.items()},
         within,
         fresh,
         shared,
@@ -218,70 +215,6 @@ def _of_all(verdict: Verdict, seen: NDArray[np.int64], n: int) -> Verdict:
     log_ratios = np.zeros(n)
     log_ratios[seen] = verdict.log_ratios
     return replace(verdict, log_ratios=log_ratios)
-
-
-@dataclass(frozen=True)
-class _Material:
-    """What the families that look at exchanges are given; arrays have shape (n,).
-
-    Attributes:
-        sample: the exchanges.
-        topic: topic of each.
-        n_topics: number of topics.
-        wording: number of each one's wording.
-        model: number of its model.
-    """
-
-    sample: GroupSample
-    topic: NDArray[np.int64]
-    n_topics: int
-    wording: NDArray[np.int64]
-    model: NDArray[np.int64]
-
-    def of_owners(self, owner: NDArray[np.int64]) -> "_Material":
-        """The same exchanges, with owners in place of entities."""
-        return replace(self, sample=by_owner(self.sample, owner))
-
-    def verdicts(self) -> dict[str, Verdict]:
-        """Outcomes by account."""
-        return {
-            TOPICS: label_test(self.sample, self.topic, self.n_topics),
-            MIX: self._mix(self.sample.template, LOYAL_PRECISION),
-            RHYTHM: common_stream_test(self.sample),
-            TASKS: partition_test(self.sample),
-        }
-
-    def findings(self, verdicts: Mapping[str, Verdict]) -> list[Finding]:
-        """What is asked of every group."""
-        return [
-            words.stream(verdicts[RHYTHM], dispersion(self.sample), self.sample.n_entities),
-            words.exchangeability(verdicts[TOPICS], self.sample),
-            words.partition(verdicts[TASKS], self.sample, REPEATING),
-        ]
-
-    def further(self, rhythm: Verdict) -> list[Finding]:
-        """More ways in which accounts may be coordinated.
-
-        Args:
-            rhythm: what their hours say.
-        """
-        mix = self._mix(self.sample.template, OWN_MIX)
-        if rhythm.log_e < OWN_HOURS:
-            # Where accounts plainly live hours of their own, one mix of a program's wordings is the program's.
-            wording = np.unique(self.wording, return_inverse=True)[1].reshape(-1)
-            mix = min(mix, self._mix(wording, OWN_MIX), key=lambda verdict: verdict.log_e)
-        return [
-            alternation.words(alternation.alternation_test(self.sample)),
-            words.mix(mix, len(np.unique(self.sample.template)), self.sample),
-            release_pivot.words(release_pivot.model_choice_test(self.sample, self.model)),
-        ]
-
-    def sittings(self) -> Verdict:
-        """Whether sittings hold together."""
-        return sittings_test(self.sample, self.topic, self.n_topics)
-
-    def _mix(self, label: NDArray[np.int64], loyal: float) -> Verdict:
-        return label_test(self.sample, label, int(label.max()) + 1, by_template=False, loyal=loyal)
 
 
 def _births(entities: NDArray[np.str_], lives: births.Lives | None) -> list[Finding]:

@@ -55,6 +55,9 @@ def dealt_test(
     n_accounts, _ = log_likelihood.shape
     if n_accounts == 0:
         return Verdict(0.0, np.zeros(0), 1.0)
+    if not log_likelihood.any():
+        # Nothing is said of anybody; what the sums below would say is the sign of a rounding error.
+        return Verdict(0.0, np.zeros(n_accounts), 0.5)
     prior = np.where(innocent, doubt / innocent.sum(), (1 - doubt) / (~innocent).sum())
     # Each account's largest likelihood is a factor of both sides of every ratio.
     scaled = np.exp(log_likelihood - log_likelihood.max(axis=1, keepdims=True))

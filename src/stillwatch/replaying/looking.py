@@ -176,9 +176,11 @@ class Looks:
             self.live.put(name, table)
         for step in sample_steps():
             self.live.run(step)
-        sample = self.live.table("candidate_sample")
         beside = replace(self._beside(state), wordings=found.wordings)
-        tested = judge(usage, found.candidates, sample, beside, self.rates, self.told)
+        # Nobody else holds the table, so that it is gone once it is read.
+        tested = judge(
+            usage, found.candidates, self.live.table("candidate_sample"), beside, self.rates, self.told
+        )
         for step in sample_steps():
             self.live.drop(step.output)
         return tested
