@@ -268,7 +268,7 @@ def input_tables(town: Town) -> dict[str, pa.Table]:
         columns[form] = [0.9 if row["form"] == form else 0.05 for row in town.prompts]
     for name in ("task", "content", "capability"):
         columns[name] = [row[name] for row in town.prompts]
-    columns["n_tokens"] = [30 for _ in town.prompts]
+    columns["own_tokens"] = [30 for _ in town.prompts]
     names_of_rows = pa.array(ids, pa.string())
     columns["draw"] = uniform_of(names_of_rows, seed=1)
     columns["held_out"] = pc.less(uniform_of(names_of_rows, seed=2), 0.5)

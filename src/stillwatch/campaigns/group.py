@@ -25,6 +25,7 @@ from stillwatch.campaigns.families import (
     rungs,
 )
 from stillwatch.campaigns.finding import Finding
+from stillwatch.campaigns.likeness import DOCUMENT_WORDS
 from stillwatch.campaigns.material import Material
 from stillwatch.campaigns.mixture import Verdict
 from stillwatch.campaigns.owners import CONNECTED, colleagues, connected_share, one_each, owners
@@ -116,10 +117,12 @@ class Asked:
     Attributes:
         forms: shape (n, 4), probabilities of the training forms.
         model: shape (n,), number of the model.
+        words: shape (n,), words of the task.
     """
 
     forms: FloatArray
     model: NDArray[np.int64]
+    words: NDArray[np.int32]
 
 
 def run_tests(
@@ -141,7 +144,8 @@ def run_tests(
     models, left_out = background.models, background.left_out
     everybody, (sample, seen) = sample, _tested(sample)
     wording = background.wordings_of(candidate.templates)[sample.template]
-    material = Material(sample, *topics(sample, seed=0), wording, asked.model)
+    documents = len(asked.words) > 0 and bool(np.median(asked.words) >= DOCUMENT_WORDS)
+    material = Material(sample, *topics(sample, seed=0), wording, asked.model, documents)
     verdicts = material.verdicts()
     by_account = {TOPICS: verdicts[TOPICS], MIX: material.loyal_mix()} | verdicts
     shared = co_occurrence_test(entities, models)

@@ -124,7 +124,7 @@ def _test(
         held_out=rows.held_out[own],
         span=usage.span[candidate.entities],
     )
-    asked = Asked(rows.forms[own].astype(np.float64), rows.model[own].astype(np.int64))
+    asked = Asked(rows.forms[own].astype(np.float64), rows.model[own].astype(np.int64), rows.words[own])
     return run_tests(candidate, sample, usage.entities[candidate.entities], asked, background)
 
 

@@ -18,6 +18,7 @@ from stillwatch.campaigns.exchangeability import (
 )
 from stillwatch.campaigns.families import RHYTHM, TASKS, TOPICS
 from stillwatch.campaigns.finding import Finding
+from stillwatch.campaigns.likeness import PLAINLY_LOYAL, likeness_test
 from stillwatch.campaigns.mixture import Verdict
 from stillwatch.campaigns.owners import by_owner
 from stillwatch.campaigns.partition import REPEATING, partition_test
@@ -43,6 +44,7 @@ class Material:
         n_topics: number of topics.
         wording: number of each one's wording.
         model: number of its model.
+        documents: whether most tasks have so many words that a topic is no label of them.
     """
 
     sample: GroupSample
@@ -50,6 +52,7 @@ class Material:
     n_topics: int
     wording: NDArray[np.int64]
     model: NDArray[np.int64]
+    documents: bool
 
     def of_owners(self, owner: NDArray[np.int64]) -> "Material":
         """The same exchanges, with owners in place of entities."""
@@ -58,10 +61,20 @@ class Material:
     def verdicts(self) -> dict[str, Verdict]:
         """Outcomes by account (or owner) of what is asked of every group."""
         return {
-            TOPICS: label_test(self.sample, self.topic, self.n_topics),
+            TOPICS: self._topics(),
             RHYTHM: common_stream_test(self.sample),
             TASKS: partition_test(self.sample),
         }
+
+    def _topics(self) -> Verdict:
+        """Topics are no evidence where accounts are plainly loyal to something finer than a topic."""
+        verdict = label_test(self.sample, self.topic, self.n_topics)
+        if verdict.log_e <= 0 or not self.documents:
+            return verdict
+        alike = likeness_test(self.sample)
+        if alike.log_e >= PLAINLY_LOYAL:
+            return verdict
+        return replace(verdict, log_e=alike.log_e, innocent_share=alike.innocent_share)
 
     def loyal_mix(self) -> Verdict:
         """Outcome by account of whether one mix of templates serves all."""

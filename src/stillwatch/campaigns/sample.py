@@ -55,6 +55,7 @@ class SampleRows:
         entity, template: places in the candidate's lists.
         ts, repeated, held_out: as in `GroupSample`.
         content: shape (n, d), int8.
+        words: words of each task.
         forms: shape (n, 4), float32; NaN where there is no text.
         model: number of the model, in order of name.
     """
@@ -66,6 +67,7 @@ class SampleRows:
     repeated: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
     content: NDArray[np.int8]
+    words: NDArray[np.int32]
     forms: NDArray[np.float32]
     model: NDArray[np.int32]
 
@@ -86,6 +88,7 @@ class SampleRows:
             _flags(table.column("repeated"))[order],
             _flags(table.column("held_out"))[order],
             content_bytes(table.column("content"))[order],
+            table.column("own_tokens").to_numpy().astype(np.int32)[order],
             np.column_stack(values),
             model.astype(np.int32)[order],
         )

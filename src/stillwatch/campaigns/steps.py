@@ -77,8 +77,8 @@ _IN_PAIR = """x.prompt_template = COALESCE(s.prompt_template, '')
 # Thinned before anything else is joined, with all columns that the tests want.
 _DRAWN = f"""
 SELECT x.candidate AS candidate, e.place AS entity, x.place AS template, s.ts AS ts, s.draw AS draw, s.task AS task,
-    s.content AS content, s.held_out AS held_out, s.elicitation AS elicitation, s.rubric AS rubric,
-    s.rewriting AS rewriting, s.answer_format AS answer_format, s.model AS model
+    s.content AS content, s.own_tokens AS own_tokens, s.held_out AS held_out, s.elicitation AS elicitation,
+    s.rubric AS rubric, s.rewriting AS rewriting, s.answer_format AS answer_format, s.model AS model
 FROM signals AS s
 JOIN candidate_pairs AS x ON {_IN_PAIR} AND s.draw < x.rate
 JOIN candidate_entities AS e ON e.candidate = x.candidate AND e.entity = s.entity
@@ -118,7 +118,8 @@ GROUP BY d.candidate, d.task
 
 _SAMPLE = """
 SELECT d.candidate AS candidate, d.entity AS entity, d.template AS template, d.ts AS ts, d.draw AS draw,
-    d.content AS content, COALESCE(d.ts > f.first_ts + INTERVAL 1 HOUR, TRUE) AS repeated, d.held_out AS held_out,
+    d.content AS content, d.own_tokens AS own_tokens,
+    COALESCE(d.ts > f.first_ts + INTERVAL 1 HOUR, TRUE) AS repeated, d.held_out AS held_out,
     d.elicitation AS elicitation, d.rubric AS rubric, d.rewriting AS rewriting, d.answer_format AS answer_format,
     d.model AS model
 FROM candidate_drawn AS d

@@ -78,13 +78,13 @@ SIGNATURES_SCHEMA = pa.schema(
         pa.field("system_prompt_signature", pa.binary()),
         pa.field("task", pa.uint64()),
         pa.field("content", pa.binary(DIMENSIONS), nullable=False),
-        pa.field("n_tokens", pa.int32(), nullable=False),
+        pa.field("own_tokens", pa.int32(), nullable=False),
         *SCORE_SCHEMA,
     ]
 )
 """Of each exchange: what later steps need of its row; a number in [0, 1) and a coin, functions of its id alone
 (`draw`, `held_out`); skeletons and text hashes of both texts (see `text.skeleton.Skeletons`); the prompt's task,
-content vector and tokens; labels. A signature stands in the first row of a skeleton in a batch: two edges, then the
+content vector and words that its template does not keep; labels. A signature stands in the first row of a skeleton in a batch: two edges, then the
 shingles, 8 bytes each, little endian. A task is what is left of a prompt without its template, by its hash; where
 nothing is left, the template is the task; null where there are no words."""
 
@@ -177,7 +177,7 @@ def signatures_step(sketches: Mapping[str, pa.Table | Sketch]) -> KernelStep:
             *system,
             _task(prompt),
             _fixed(prompt.content),
-            pa.array(prompt.n_tokens),
+            pa.array(np.rint(prompt.n_tokens * (1.0 - prompt.kept_share)).astype(np.int32)),
             *(column.combine_chunks() for column in labels.columns),
         ]
         return pa.RecordBatch.from_arrays(columns, schema=SIGNATURES_SCHEMA)

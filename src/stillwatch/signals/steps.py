@@ -6,7 +6,7 @@ from stillwatch.signals.signatures import SIGNATURES
 _SIGNALS = f"""
 SELECT g.exchange_id AS exchange_id, g.account_id AS account_id, a.entity AS entity, g.ts AS ts, g.model AS model,
     p.template_id AS prompt_template, y.template_id AS system_template,
-    g.task AS task, g.content AS content, g.n_tokens AS n_tokens,
+    g.task AS task, g.content AS content, g.own_tokens AS own_tokens,
     g.capability AS capability, g.elicitation AS elicitation, g.rubric AS rubric, g.rewriting AS rewriting,
     g.answer_format AS answer_format, g.draw AS draw, g.held_out AS held_out,
     g.n_messages AS n_messages, g.max_output_tokens AS max_output_tokens, g.output_tokens AS output_tokens
