@@ -34,3 +34,23 @@ def test_rows_that_are_alike_leave_clusters_empty():
     np.testing.assert_array_equal(k_means(data, 3, 8, np.random.default_rng(0)), np.ones((3, 4)))
     assert (nearest(data, np.ones((3, 4), np.float32)) == 0).all()
     assert len(nearest(np.zeros((0, 4), np.float32), data[:3])) == 0
+
+
+@pytest.mark.parametrize("n", [2_048, 2_049, 5_000])
+def test_blocks_of_rows_are_all_rows(n):
+    rng = np.random.default_rng(n)
+    data, centres = (rng.normal(size=(size, 64)).astype(np.float32) for size in (n, 90))
+    expected = (data @ centres.T - 0.5 * (centres**2).sum(axis=1)).argmax(axis=1)
+    np.testing.assert_array_equal(nearest(data, centres), expected)
+
+
+def test_rows_that_are_alike_and_between_two_centres_have_one_label():
+    """Two clusters of one text have centres that differ by rounding only, or by the order of their numbers."""
+    rng = np.random.default_rng(2)
+    row = rng.normal(size=64)
+    row /= np.linalg.norm(row)
+    aside = rng.normal(size=64)
+    aside -= (aside @ row) * row
+    centres = np.concatenate([rng.normal(size=(88, 64)) * 0.1, [row + aside, row - aside]]).astype(np.float32)
+    data = np.tile(row.astype(np.float32), (2_600, 1))
+    assert len(np.unique(nearest(data, centres))) == 1
