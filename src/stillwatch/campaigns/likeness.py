@@ -9,8 +9,8 @@ least two thirds of the accounts are loyal, each with a direction of its own tha
 users asked on that day is taken off).
 
 It is asked for innocence only, and where tasks have many words (`DOCUMENT_WORDS`): where accounts are plainly loyal,
-topics are no evidence; elsewhere topics decide alone. Sees loyalty of a few words in a hundred. Says nothing of accounts
-with one held-out task. Evaded, as the topics are, by giving each account tasks of its own kind.
+topics are no evidence; elsewhere topics decide alone. Sees loyalty of a few words in a hundred. Says nothing of
+accounts with one held-out task. Evaded, as the topics are, by giving each account tasks of its own kind.
 """
 
 import numpy as np

@@ -84,9 +84,9 @@ SIGNATURES_SCHEMA = pa.schema(
 )
 """Of each exchange: what later steps need of its row; a number in [0, 1) and a coin, functions of its id alone
 (`draw`, `held_out`); skeletons and text hashes of both texts (see `text.skeleton.Skeletons`); the prompt's task,
-content vector and words that its template does not keep; labels. A signature stands in the first row of a skeleton in a batch: two edges, then the
-shingles, 8 bytes each, little endian. A task is what is left of a prompt without its template, by its hash; where
-nothing is left, the template is the task; null where there are no words."""
+content vector and words that its template does not keep; labels. A signature stands in the first row of a skeleton in a
+batch: two edges, then the shingles, 8 bytes each, little endian. A task is what is left of a prompt without its
+template, by its hash; where nothing is left, the template is the task; null where there are no words."""
 
 _PART = 1 << 20
 _READ = ("exchange_id", "account_id", "ts", "model", "n_messages", "max_output_tokens", "output_tokens")
