@@ -1,12 +1,14 @@
 """The kernel of alternation counts what its definition says, after every shift."""
 
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from stillwatch.campaigns.alternation import LEAST_TURNS, _sets
+from stillwatch.campaigns.sample import GroupSample
 from stillwatch.campaigns.shifted_turns import shifted_cases
 from stillwatch.campaigns.turns import MOST_ACCOUNTS, cases
 
@@ -45,7 +47,9 @@ def test_as_many_accounts_as_a_word_has_bits():
 def test_a_set_fits_into_a_word():
     for n in range(2, 100):
         account = np.repeat(np.arange(n), LEAST_TURNS)
-        sample = SimpleNamespace(entity=account, ts=np.arange(len(account)), n_entities=n)
+        sample = cast(
+            "GroupSample", SimpleNamespace(entity=account, ts=np.arange(len(account)), n_entities=n)
+        )
         assert max(len(members) for members in _sets(sample)) <= MOST_ACCOUNTS
 
 
@@ -56,10 +60,10 @@ def test_shifted_turns_are_merged_as_a_stable_sort_does(events, seed):
     events.sort(key=lambda event: event[0])
     ts, account = (np.array(column) for column in zip(*events, strict=True))
     # Whole shifts, so that many turns fall on one moment.
-    shifts = np.random.default_rng(seed).integers(-9, 9, (6, 5)).astype(float)
+    shifts = np.random.default_rng(seed).integers(-9, 9, (6, 5)).astype(np.float64)
     order = np.argsort(account, kind="stable")
     starts = np.searchsorted(account[order], np.arange(6)).astype(np.int64)
-    found = shifted_cases(ts.astype(float), order, starts, shifts)
+    found = shifted_cases(ts.astype(np.float64), order, starts, shifts)
     for shift, totals in zip(shifts, found, strict=True):
         turns = account[np.argsort(ts + shift[account], kind="stable")]
         np.testing.assert_array_equal(totals, cases(turns.astype(np.int64), 5).sum(axis=0))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 from scipy.special import expit
 
 from stillwatch.campaigns.cells import Cells
@@ -117,9 +118,9 @@ def _part_probabilities(
 
 def _others(part: JudgedGroup, users: _Users, usage: Usage, weight: FloatArray) -> BoolArray:
     """Users outside the part who may be members: tested in the wider group, or in none but the members' templates."""
-    counts = usage.both[users.number][:, list(part.tests.candidate.templates)].toarray()
+    counts = usage.both[users.number][:, list(part.tests.candidate.templates)]
     # What a declared organisation does is no secret, and takes no template from anybody.
-    counts = counts * ~users.declared[:, None]
+    counts = csr_array(counts.multiply(~users.declared[:, None]))
     alone = theirs_alone(counts, weight >= CLEAR) & ~users.declared
     return np.asarray((users.of_part < 0) & ((users.tested >= 0) | alone))
 
@@ -194,7 +195,7 @@ def _mix(user: IntArray, label: IntArray, n: FloatArray, weight: FloatArray) -> 
     return mix_ratios(code // len(labels), code % len(labels), counts, weight)
 
 
-def theirs_alone(counts: FloatArray, member: BoolArray) -> BoolArray:
+def theirs_alone(counts: FloatArray | csr_array, member: BoolArray) -> BoolArray:
     """Users all of whose exchanges are in templates that members have for themselves.
 
     Args:

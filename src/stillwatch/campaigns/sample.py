@@ -79,6 +79,7 @@ class SampleRows:
         order = np.lexsort((table.column("draw").to_numpy(), ts, number))
         starts = np.searchsorted(number[order], np.arange(n_candidates + 1))
         _, model = coded(table.column("model"))
+        # Of whole rows `np.take` is eight times as fast as [order].
         values = [table.column(name).to_numpy().astype(np.float32)[order] for name in forms]
         return cls(
             starts.astype(np.int64),
@@ -87,7 +88,7 @@ class SampleRows:
             ts[order],
             _flags(table.column("repeated"))[order],
             _flags(table.column("held_out"))[order],
-            np.take(content_bytes(table.column("content")), order, axis=0),  # an eighth of the time of [order]
+            np.take(content_bytes(table.column("content")), order, axis=0),
             table.column("own_tokens").to_numpy().astype(np.int32)[order],
             np.column_stack(values),
             model.astype(np.int32)[order],

@@ -47,7 +47,7 @@ FRAME = 5
 MOST_LEADING = 200_000
 """Skeletons, most distinct texts first, that may begin a family. The others - in millions of exchanges mostly texts of
 their own with phrases of the language in the slots - may join one: their number is that of the exchanges."""
-_CHUNK = 100_000
+_CHUNK = 65_536
 
 
 class _Signatures(NamedTuple):
@@ -104,7 +104,9 @@ def families(
     single = np.ones(len(family), np.bool_)
     single[n_old + at_fresh] = False
 
-    rest = _Leaders.of(signatures, leads).joined(skeletons, order[~leading], threads)
+    others = np.zeros(len(skeletons), np.bool_)
+    others[order[~leading]] = True
+    rest = _Leaders.of(signatures, leads).joined(skeletons, others, threads)
     everything = np.concatenate([everything, rest.skeletons])
     texts, exchanges = np.concatenate([texts, rest.texts]), np.concatenate([exchanges, rest.exchanges])
     family, single = np.concatenate([family, family[rest.rows]]), np.append(single, rest.rows >= 0)
@@ -216,11 +218,15 @@ class _Leaders(NamedTuple):
         ends = np.append(starts, len(order)).astype(np.int64)
         return cls(rows, own, slots, distinct, ends, entries[order])
 
-    def joined(self, skeletons: pa.Table, wanted: npt.NDArray[np.int64], threads: int) -> _Joined:
+    def joined(self, skeletons: pa.Table, wanted: npt.NDArray[np.bool_], threads: int) -> _Joined:
         """Those of the wanted rows of a table that are similar to a leader, or nearly contain one."""
-        chunks = (wanted[at : at + _CHUNK] for at in range(0, len(wanted), _CHUNK))
+
+        def part(at: int) -> _Joined:
+            # A piece at a time: picking rows out of the whole table would copy all of it.
+            return self._joined(skeletons.slice(at, _CHUNK).filter(pa.array(wanted[at : at + _CHUNK])))
+
         with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(lambda chunk: self._joined(skeletons.take(pa.array(chunk))), chunks))
+            parts = list(pool.map(part, range(0, len(skeletons), _CHUNK)))
         nothing = np.zeros(0, np.int64)
         empty = _Joined(nothing.astype(np.uint64), nothing, nothing, nothing)
         return _Joined(*(np.concatenate(columns) for columns in zip(empty, *parts, strict=True)))
