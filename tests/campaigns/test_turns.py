@@ -71,7 +71,7 @@ def test_shifted_turns_are_merged_as_a_stable_sort_does(events, seed):
 
 def test_turns_of_years_are_merged_as_a_sort_does():
     rng = np.random.default_rng(5)
-    ts = np.sort(rng.integers(0, 20 * 365 * 86_400, 3_000)) * 1_000_000.0
+    ts = (np.sort(rng.integers(0, 20 * 365 * 86_400, 3_000)) * 1_000_000).astype(np.float64)
     account = rng.integers(0, 23, len(ts))
     order = np.argsort(account, kind="stable")
     starts = np.searchsorted(account[order], np.arange(24)).astype(np.int64)
