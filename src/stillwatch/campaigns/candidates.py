@@ -15,7 +15,8 @@ from scipy.stats import hypergeom
 from stillwatch.campaigns.overlap import overlaps
 from stillwatch.campaigns.repetition import Usage, log_e_of_use
 from stillwatch.campaigns.split import split_by_mix
-from stillwatch.campaigns.uses import Uses, places_among
+from stillwatch.campaigns.uses import Uses
+from stillwatch.exchange.numbering import places_among
 
 
 @dataclass(frozen=True)

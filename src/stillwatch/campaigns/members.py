@@ -27,6 +27,7 @@ from stillwatch.campaigns.membership import (
 )
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
+from stillwatch.exchange.numbering import places_among
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -154,7 +155,7 @@ def _users(part: JudgedGroup, wider: JudgedGroup, usage: Usage, cells: Cells | N
     uses, totals = counts.ravel()[number], usage.totals.sum(axis=1)[number]
     declared = np.zeros(len(number), dtype=bool)
     if cells is not None:
-        entity = _positions(usage.entities[number], cells.entities)
+        entity = places_among(usage.entities[number], cells.entities)
         core = cells.touching(usage.templates[columns])
         # An exchange whose prompt and system prompt are both of the templates is one use.
         of_core = entity[cells.account[core]] + 1
@@ -171,17 +172,11 @@ def _numbered(entities: IntArray, n: int) -> IntArray:
     return positions
 
 
-def _positions(names: NDArray[np.str_], wanted: NDArray[np.str_]) -> IntArray:
-    """Index of each of `wanted` in `names` (sorted), or -1."""
-    at = np.minimum(np.searchsorted(names, wanted), max(len(names) - 1, 0))
-    return np.where(names[at] == wanted, at, -1).astype(np.int64)
-
-
 def _mixes(
     cells: Cells, templates: NDArray[np.str_], names: NDArray[np.str_], weight: FloatArray
 ) -> dict[str, FloatArray]:
     """Ratios of the mix of pairs of templates, and of settings, within the group's templates."""
-    user = _positions(names, cells.entities)[cells.account]
+    user = places_among(names, cells.entities)[cells.account]
     core = np.flatnonzero(cells.touching(templates) & (user >= 0))
     labels = {"pairs": cells.pair[core], "settings": cells.setting[core]}
     return {kind: _mix(user[core], label, cells.n[core], weight) for kind, label in labels.items()}

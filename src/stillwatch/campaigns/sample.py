@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stillwatch.exchange.numbering import coded
+from stillwatch.exchange.texts import buffers
 
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
@@ -79,7 +80,8 @@ class SampleRows:
         order = np.lexsort((table.column("draw").to_numpy(), ts, number))
         starts = np.searchsorted(number[order], np.arange(n_candidates + 1))
         _, model = coded(table.column("model"))
-        # Of whole rows `np.take` is eight times as fast as [order].
+        # Whole rows are taken in an eighth of the time that [order] needs.
+        content = np.take(content_bytes(table.column("content")), order, axis=0)
         values = [table.column(name).to_numpy().astype(np.float32)[order] for name in forms]
         return cls(
             starts.astype(np.int64),
@@ -88,7 +90,7 @@ class SampleRows:
             ts[order],
             _flags(table.column("repeated"))[order],
             _flags(table.column("held_out"))[order],
-            np.take(content_bytes(table.column("content")), order, axis=0),
+            content,
             table.column("own_tokens").to_numpy().astype(np.int32)[order],
             np.column_stack(values),
             model.astype(np.int32)[order],
@@ -119,9 +121,8 @@ def _bytes_of(chunk: pa.Array, dimensions: int) -> NDArray[np.int8]:
 
 def _whole(chunk: pa.Array, dimensions: int) -> NDArray[np.int8]:
     """Vectors none of which is missing: they stand one behind the other, and need not be copied."""
-    offsets = np.frombuffer(chunk.buffers()[1], np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
-    data = np.frombuffer(chunk.buffers()[2], np.int8)
-    return data[int(offsets[0]) : int(offsets[-1])].reshape(-1, dimensions)
+    offsets, data = buffers(chunk, large=True)
+    return data[offsets[0] : offsets[-1]].view(np.int8).reshape(-1, dimensions)
 
 
 def unit_vectors(content: NDArray[np.int8]) -> NDArray[np.float32]:

@@ -8,16 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from stillwatch.exchange.numbering import places_among
+
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
-
-
-def places_among(numbers: IntArray, wanted: IntArray) -> IntArray:
-    """Place of each wanted number among `numbers` (ascending), -1 where it is not there; shape (len(wanted),)."""
-    if len(numbers) == 0:
-        return np.full(len(wanted), -1, np.int64)
-    place = np.minimum(np.searchsorted(numbers, wanted), len(numbers) - 1)
-    return np.where(numbers[place] == wanted, place, -1)
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ class Uses:
         # Each template's entities are in order: a stable sort merges these runs, and is much faster than another.
         order = np.argsort(self.entity, kind="stable")
         entity = self.entity[order]
-        first = np.flatnonzero(np.concatenate([[True], entity[1:] != entity[:-1]]))
+        first = np.flatnonzero(_opens(entity))
         found, tested = (np.add.reduceat(half[order], first) for half in (self.found, self.tested))
         return Uses(entity[first], np.zeros(len(first), np.int64), found, tested)
 
@@ -91,7 +85,7 @@ class UsesByTemplate:
             values.append(column.data)
         # Both are in order: a stable sort merges them.
         merged = np.sort(np.concatenate(keys), kind="stable")
-        key = merged[np.concatenate([[True], merged[1:] != merged[:-1]])[: len(merged)]]
+        key = merged[_opens(merged)]
         found, tested = np.zeros(len(key)), np.zeros(len(key))
         for filled, own_key, own in zip((found, tested), keys, values, strict=True):
             filled[np.searchsorted(key, own_key)] = own
@@ -133,3 +127,10 @@ class Exposures:
             return 0.0
         below = int(np.searchsorted(self._ordered, most / slope))
         return float(slope * self._sums[below] + most * (len(self._ordered) - below))
+
+
+def _opens(ordered: IntArray) -> NDArray[np.bool_]:
+    """Where a value of an array in order stands for the first time."""
+    opens = np.ones(len(ordered), dtype=bool)
+    opens[1:] = ordered[1:] != ordered[:-1]
+    return opens

@@ -22,11 +22,8 @@ def return_unused() -> None:
 def _malloc_trim() -> "ctypes._NamedFuncPointer | None":
     try:
         trim = ctypes.CDLL(None).malloc_trim
-    except (
-        AttributeError,
-        OSError,
-        TypeError,
-    ):  # another C library, or none to be asked (macOS, musl, Windows)
+    except (AttributeError, OSError, TypeError):
+        # Another C library, or none that can be asked (musl, macOS, Windows).
         return None
     trim.argtypes, trim.restype = [ctypes.c_size_t], ctypes.c_int
     return trim

@@ -1,4 +1,6 @@
-"""Numbers for the strings of a column, without a Python object for each row."""
+"""Numbers for the strings of a column, and places of values, without a Python object for each row."""
+
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,3 +20,11 @@ def places_in(names: pa.Array, column: pa.ChunkedArray) -> NDArray[np.int64]:
     """Place of each row's string among `names`; -1 for one that is not there."""
     places = pc.fill_null(pc.index_in(column.cast(pa.string()), value_set=names), -1)
     return np.asarray(places.to_numpy(), dtype=np.int64)
+
+
+def places_among(ordered: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.int64]:
+    """Place of each wanted value in an array in ascending order, -1 where it is not there; shape (len(wanted),)."""
+    if len(ordered) == 0:
+        return np.full(len(wanted), -1, np.int64)
+    place = np.minimum(np.searchsorted(ordered, wanted), len(ordered) - 1)
+    return np.where(ordered[place] == wanted, place, -1).astype(np.int64)

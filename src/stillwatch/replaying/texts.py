@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.engines.memory import MemoryEngine
+from stillwatch.exchange.numbering import places_among
 from stillwatch.signals.signatures import FIELDS, SIGNATURES, empty_sketch, signatures_step
 from stillwatch.signals.templates import FAMILIES_SCHEMA, families
 from stillwatch.text.frequency import Sketch, contains, digest, keep_lines, remember, update
@@ -194,9 +195,8 @@ def _seen(table: pa.Table, new_text: npt.NDArray[np.bool_], day: int) -> pa.Tabl
 def _added(waiting: pa.Table, seen: pa.Table) -> pa.Table:
     """Counts of both, by skeleton; both are in the order of skeletons."""
     old, new = _numbers(waiting, "skeleton"), _numbers(seen, "skeleton")
-    place = np.searchsorted(old, new)
-    known = place < len(old)
-    known[known] = old[place[known]] == new[known]
+    place = places_among(old, new)
+    known = place >= 0
     again = seen.filter(pa.array(known))
     row_of = np.full(len(old), -1)
     row_of[place[known]] = np.arange(len(again))
