@@ -1,5 +1,7 @@
 """Hashes of what a template keeps of a text and of what it does not, and the content vector of the latter."""
 
+from typing import Any
+
 import numpy as np
 from numba import njit, uint64
 
@@ -10,7 +12,9 @@ from stillwatch.text.shingles import longest_row
 DIMENSIONS = 64
 """Length of the content vector: as many as a hash has bits."""
 SLOT_MARK = 0x534C4F54
-_REMEMBERED = 4096  # a power of two: logarithms that are kept at hand
+# Powers of two: words whose weights, and counts whose logarithms, are kept at hand. 32,768 words take 0.4 MB.
+_WORDS = 32_768
+_COUNTS = 4096
 
 
 @njit(nogil=True, cache=True)
@@ -24,17 +28,15 @@ def describe(offsets, hashes, counted, kept, out):  # type: ignore[no-untyped-de
         out: (skeleton, kept_share, item, content) of `skeleton.Skeletons`, all 0; written.
     """
     skeleton, kept_share, item, content = out
-    cells, n_texts = counted
     longest = longest_row(offsets)
     weights = np.empty(longest, np.float32)
-    counts = np.empty(longest, np.int64)
-    logarithms = counts, np.full(_REMEMBERED, -1, np.int64), np.empty(_REMEMBERED, np.float32)
+    remembered = _memory(longest)
     sums = np.empty(DIMENSIONS, np.float32)
     for row in range(len(offsets) - 1):
         first, last = offsets[row], offsets[row + 1]
         if first == last:
             continue
-        _weigh(hashes, (first, last), (cells, n_texts), logarithms, weights)
+        _weigh(hashes[first:last], counted, remembered, weights)
         shape, task, n_kept = _describe_text(hashes, kept, first, last, weights, sums)
         kept_share[row] = n_kept / (last - first)
         if n_kept > 0:
@@ -67,21 +69,46 @@ def _describe_text(hashes, kept, first, last, weights, sums):  # type: ignore[no
 
 
 @njit(nogil=True, cache=True)
-def _weigh(hashes, text, counted, logarithms, weights):  # type: ignore[no-untyped-def]
-    """Weight of each word of a text, kept or not: without a branch, so that the processor overlaps the cache misses."""
-    first, last = text
+def _memory(longest):  # type: ignore[no-untyped-def]
+    """What `_weigh` keeps from text to text, and its room for texts of so many words.
+
+    Returns:
+        (words, their weights), (counts, their weights), (places of words not at hand, their counts).
+    """
+    words = np.zeros(_WORDS, np.uint64)
+    words[0] = uint64(1)  # no hash that belongs here: 0 would, and a free place holds 0
+    by_word = words, np.zeros(_WORDS, np.float32)
+    by_count = np.full(_COUNTS, -1, np.int64), np.empty(_COUNTS, np.float32)
+    return by_word, by_count, (np.empty(longest, np.int64), np.empty(longest, np.int64))
+
+
+@njit(nogil=True, cache=True)
+def _weigh(hashes, counted, remembered, weights):  # type: ignore[no-untyped-def]
+    """Weight of each word of a text, kept or not.
+
+    Most words are at hand. The others are gathered first and then looked up without a branch between, so that the
+    processor overlaps the cache misses.
+    """
     cells, n_texts = counted
-    counts, numbers, known = logarithms
+    (words, known), (numbers, logarithms), (missing, counts) = remembered
     bits = bits_of(cells)
-    for j in range(first, last):
-        counts[j - first] = max(count_of(cells, hashes[j], bits), 1)
-    for j in range(last - first):
-        # The same counts come again and again, and a logarithm takes longer than all else that a word needs.
-        place = counts[j] & (_REMEMBERED - 1)
-        if numbers[place] != counts[j]:
-            numbers[place] = counts[j]
-            known[place] = _weight(n_texts, counts[j])
+    n: Any = 0
+    for j in range(len(hashes)):
+        place = hashes[j] & uint64(_WORDS - 1)
         weights[j] = known[place]
+        missing[n] = j
+        n += np.int64(words[place] != hashes[j])
+    for q in range(n):
+        counts[q] = max(count_of(cells, hashes[missing[q]], bits), 1)
+    for q in range(n):
+        # The same counts come again and again, and a logarithm takes longer than all else that a word needs.
+        place = counts[q] & (_COUNTS - 1)
+        if numbers[place] != counts[q]:
+            numbers[place] = counts[q]
+            logarithms[place] = _weight(n_texts, counts[q])
+        word = hashes[missing[q]]
+        words[word & uint64(_WORDS - 1)] = word
+        known[word & uint64(_WORDS - 1)] = weights[missing[q]] = logarithms[place]
 
 
 @njit(nogil=True, cache=True)

@@ -224,20 +224,34 @@ def _reserve(sketch: Sketch, more: int) -> None:
 
 
 @njit(nogil=True, cache=True)
-def hash_text(hashes: Any, first: Any, last: Any) -> Any:
-    """Hash of a token sequence, never 0 unless it is empty."""
-    h = uint64(0)
+def _hash_on(h, hashes, first, last):  # type: ignore[no-untyped-def]
+    """Hash of a token sequence, from that of the tokens before these."""
     for i in range(first, last):
         h = combine(h, hashes[i])
-    if last > first and h == uint64(0):
-        h = uint64(1)
     return h
 
 
 @njit(nogil=True, cache=True)
 def _text_hashes(offsets, hashes, out):  # type: ignore[no-untyped-def]
-    for row in range(len(out)):
-        out[row] = hash_text(hashes, offsets[row], offsets[row + 1])
+    """Two texts at a time as far as both go: a hash waits for the one before it, but not for the other's.
+
+    0 is for a text without words alone.
+    """
+    n = len(out)
+    for row in range(0, n - 1, 2):
+        first, second, last = offsets[row], offsets[row + 1], offsets[row + 2]
+        both = min(second - first, last - second)
+        one, other = uint64(0), uint64(0)
+        for i in range(both):
+            one = combine(one, hashes[first + i])
+            other = combine(other, hashes[second + i])
+        out[row] = _hash_on(one, hashes, first + both, second)
+        out[row + 1] = _hash_on(other, hashes, second + both, last)
+    if n % 2:
+        out[n - 1] = _hash_on(uint64(0), hashes, offsets[n - 1], offsets[n])
+    for row in range(n):
+        if out[row] == uint64(0) and offsets[row + 1] > offsets[row]:
+            out[row] = uint64(1)
 
 
 @njit(nogil=True, cache=True)
