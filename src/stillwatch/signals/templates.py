@@ -15,7 +15,9 @@ share little. With `lineage` a skeleton is compared with every member, and what 
 linkage).
 """
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit, uint64
 
+from stillwatch.ordered import in_order
 from stillwatch.text.grams import GRAMS
 from stillwatch.text.skeleton import Settings
 
@@ -78,7 +81,9 @@ def families(
     order = _order(skeletons)
     again = np.isin(_numbers(skeletons, "skeleton")[order], _numbers(old, "skeleton"))
     leading = again | (np.arange(len(order)) < MOST_LEADING)
-    fresh = skeletons.take(pa.array(order[leading]))
+    others = np.ones(len(skeletons), np.bool_)
+    others[order[leading]] = False
+    fresh = _ordered(pa.concat_tables([skeletons.schema.empty_table(), *_picked(skeletons, ~others)]))
     everything = np.concatenate([_numbers(old, "skeleton"), _numbers(fresh, "skeleton")])
     n_old = old.num_rows
     texts = np.concatenate([np.zeros(n_old, np.int64), _numbers(fresh, "n_texts").astype(np.int64)])
@@ -104,8 +109,6 @@ def families(
     single = np.ones(len(family), np.bool_)
     single[n_old + at_fresh] = False
 
-    others = np.zeros(len(skeletons), np.bool_)
-    others[order[~leading]] = True
     rest = _Leaders.of(signatures, leads).joined(skeletons, others, threads)
     everything = np.concatenate([everything, rest.skeletons])
     texts, exchanges = np.concatenate([texts, rest.texts]), np.concatenate([exchanges, rest.exchanges])
@@ -149,6 +152,12 @@ def _order(table: pa.Table) -> npt.NDArray[np.int64]:
 
 def _ordered(table: pa.Table) -> pa.Table:
     return table.take(pa.array(_order(table)))
+
+
+def _picked(table: pa.Table, wanted: npt.NDArray[np.bool_]) -> Iterator[pa.Table]:
+    """The wanted rows, piece by piece: to pick rows out of the whole table would copy all of its signatures."""
+    for at in range(0, len(table), _CHUNK):
+        yield table.slice(at, _CHUNK).filter(pa.array(wanted[at : at + _CHUNK]))
 
 
 def _numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
@@ -220,18 +229,14 @@ class _Leaders(NamedTuple):
 
     def joined(self, skeletons: pa.Table, wanted: npt.NDArray[np.bool_], threads: int) -> _Joined:
         """Those of the wanted rows of a table that are similar to a leader, or nearly contain one."""
-
-        def part(at: int) -> _Joined:
-            # A piece at a time: picking rows out of the whole table would copy all of it.
-            return self._joined(skeletons.slice(at, _CHUNK).filter(pa.array(wanted[at : at + _CHUNK])))
-
-        with ThreadPoolExecutor(threads) as pool:
-            parts = list(pool.map(part, range(0, len(skeletons), _CHUNK)))
+        made = (partial(self._joined, piece) for piece in _picked(skeletons, wanted))
+        with closing(in_order(made, threads, lambda part: 0, 0)) as found:
+            parts = list(found)
         nothing = np.zeros(0, np.int64)
         empty = _Joined(nothing.astype(np.uint64), nothing, nothing, nothing)
         return _Joined(*(np.concatenate(columns) for columns in zip(empty, *parts, strict=True)))
 
-    def _joined(self, skeletons: pa.Table) -> _Joined:
+    def _joined(self, skeletons: pa.Table) -> Iterator[_Joined]:
         signatures = _unpack(pa.chunked_array(skeletons["signature"].chunks, pa.binary()))
         best = np.full(len(skeletons), -1, np.int64)
         index = self.slots, self.shingles, self.starts, self.entries
@@ -240,7 +245,7 @@ class _Leaders(NamedTuple):
         skeleton, texts, exchanges = (
             _numbers(skeletons, name)[kept] for name in ("skeleton", "n_texts", "n_exchanges")
         )
-        return _Joined(skeleton, texts, exchanges, self.rows[best[kept]])
+        yield _Joined(skeleton, texts, exchanges, self.rows[best[kept]])
 
 
 def _own_share(signatures: _Signatures, texts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
