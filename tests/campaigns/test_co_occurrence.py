@@ -54,15 +54,15 @@ OF_ONE_HAND = {
 
 def log_es(group: Iterable[str], models: AttributeModels) -> dict[str, float]:
     """What each kind says of the group as a whole."""
-    names = np.array(list(group))
-    one_hand = connected_share(names, models) >= CONNECTED
-    return {kind: tie_log_e(found, one_hand) for kind, found in co_occurrence_test(names, models).items()}
+    numbers = models.attributes.numbers_of(group)
+    one_hand = connected_share(numbers, models) >= CONNECTED
+    return {kind: tie_log_e(found, one_hand) for kind, found in co_occurrence_test(numbers, models).items()}
 
 
 @pytest.mark.parametrize("kind", TIED_BY)
 def test_fires_on_accounts_of_one_hand(kind):
     models = models_of(0, hand=HAND, **OF_ONE_HAND)
-    assert connected_share(np.array(HAND), models) == 1.0
+    assert connected_share(models.attributes.numbers_of(HAND), models) == 1.0
     assert log_es(HAND, models)[kind] > np.log(1e4)
 
 
@@ -81,7 +81,7 @@ def test_several_firms_that_use_one_product_are_no_group():
         for kind in ("payment", "prefix", "email_domain")
     }
     models = models_of(7, hand=HAND, **firm)
-    assert connected_share(np.array(HAND), models) == 0.25
+    assert connected_share(models.attributes.numbers_of(HAND), models) == 0.25
     assert all(log_e <= 0 for log_e in log_es(HAND, models).values())
 
 
@@ -100,7 +100,7 @@ def test_the_connected_part_is_that_of_a_plain_search():
     graph.add_nodes_from(range(24))
     graph.add_edges_from((i, j) for i in range(24) for j in range(i) if shared[i] & shared[j])
     largest = max(len(part) for part in networkx.connected_components(graph))
-    assert connected_share(np.array(HAND), models) == largest / 24
+    assert connected_share(models.attributes.numbers_of(HAND), models) == largest / 24
 
 
 def test_silent_on_strangers():
@@ -136,12 +136,14 @@ def test_accounts_without_attributes_are_untied():
     assert all(log_e <= 0 for log_e in log_es(["nobody", "noone"], models).values())
     empty = pa.table({name: pa.array([], pa.string()) for name in ("entity", "kind", "value")})
     attributes = Attributes.from_table(empty)
-    assert co_occurrence_test(np.array(["nobody"]), AttributeModels(attributes, fit_models(attributes))) == {}
+    nobody = attributes.numbers_of(["nobody"])
+    assert nobody.tolist() == [-1]
+    assert co_occurrence_test(nobody, AttributeModels(attributes, fit_models(attributes))) == {}
 
 
 def test_an_owner_is_counted_in_exchanges():
     models = models_of(6, hand=HAND, payment=lambda i: "one card", email_domain=lambda i: "freemail")
-    group = np.array([*HAND, "stranger 1", "stranger 2", "nobody"])
+    group = models.attributes.numbers_of([*HAND, "stranger 1", "stranger 2", "nobody"])
     weight = np.array([100.0] * 24 + [5.0, 5.0, 90.0])
     found = co_occurrence_test(group, models)
     assert owner_share(group, weight, found, models) == pytest.approx(2_400 / 2_500)

@@ -33,7 +33,8 @@ def test_owners_are_those_of_a_plain_search(seed):
     rows += [(name, "email_domain", value) for name in names for value in held[name] if "domain" in value]
     rows += [(name, "prefix", "one office") for name in names]
     group = [*names, *CROWD[:20], "nobody knows me"]
-    found = owners(np.array(group), models_of(rows))
+    models = models_of(rows)
+    found = owners(models.attributes.numbers_of(group), models)
     graph = networkx.Graph()
     graph.add_nodes_from(group)
     graph.add_edges_from((a, b) for a in names for b in names if held[a] & held[b])
@@ -42,7 +43,8 @@ def test_owners_are_those_of_a_plain_search(seed):
 
 
 def test_a_popular_provider_owns_nobody():
-    assert len(np.unique(owners(np.array(CROWD[:50]), models_of([])))) == 50
+    models = models_of([])
+    assert len(np.unique(owners(models.attributes.numbers_of(CROWD[:50]), models))) == 50
 
 
 def test_exchanges_stay_and_lives_are_joined():

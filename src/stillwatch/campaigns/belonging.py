@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from stillwatch.campaigns.cells import cells_step, read_cells, read_settings, settings_step
+from stillwatch.campaigns.cells import cells_of_users_step, read_cells, read_settings, settings_step
 from stillwatch.campaigns.exchange_probability import (
     ExchangeProbabilities,
     Traffic,
@@ -47,8 +47,8 @@ _PUT = ("campaign_templates", "campaign_members")
 
 
 def belonging_steps() -> list[Step]:
-    """Steps from `signals`, `account_profiles`, `campaign_templates` (candidate, template_id) and `campaign_members`
-    (candidate, entity, probability).
+    """Steps from `signals`, `account_profiles`, `user_cells` (of all reported groups' templates), `campaign_templates`
+    (candidate, template_id) and `campaign_members` (candidate, entity, probability).
 
     Makes, last:
         cell_probabilities: candidate, account_id, prompt_template, system_template, settings, n, and the
@@ -58,7 +58,7 @@ def belonging_steps() -> list[Step]:
             it is a member).
     """
     return [
-        cells_step("campaign_cells", "campaign_templates"),
+        cells_of_users_step("campaign_cells", "user_cells", "campaign_templates"),
         settings_step(),
         DriverStep(
             "cell_probabilities",

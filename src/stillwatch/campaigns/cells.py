@@ -44,6 +44,19 @@ FROM keyed GROUP BY entity, account_id, prompt_template, system_template, settin
 ORDER BY account_id, prompt_template, system_template, settings
 """
 
+_CELLS_OF_USERS = """
+WITH users AS (
+    SELECT c.entity AS entity FROM {cells} AS c JOIN {templates} AS t ON t.template_id = c.prompt_template
+    UNION
+    SELECT c.entity AS entity FROM {cells} AS c JOIN {templates} AS t ON t.template_id = c.system_template
+)
+SELECT c.entity AS entity, c.account_id AS account_id, c.prompt_template AS prompt_template,
+    c.system_template AS system_template, c.settings AS settings, c.n AS n, c.first_ts AS first_ts,
+    c.last_ts AS last_ts
+FROM {cells} AS c JOIN users AS u ON u.entity = c.entity
+ORDER BY account_id, prompt_template, system_template, settings
+"""
+
 _ACCOUNT_SETTINGS = f"""
 WITH listed AS (
     SELECT account_id, ROW_NUMBER() OVER (ORDER BY account_id) AS place, COUNT(*) OVER () AS total
@@ -127,6 +140,13 @@ class UsualSettings:
 def cells_step(output: str, templates: str) -> Step:
     """Cells of all entities that use one of the templates in the table `templates` (column template_id)."""
     return SqlStep(output, ("signals", templates), _USER_CELLS.format(templates=templates, keys=KEYS))
+
+
+def cells_of_users_step(output: str, cells: str, templates: str) -> Step:
+    """What `cells_step` makes for `templates`, out of the table `cells` that it made for more templates than these:
+    the exchanges are not counted again.
+    """
+    return SqlStep(output, (cells, templates), _CELLS_OF_USERS.format(cells=cells, templates=templates))
 
 
 def settings_step() -> Step:

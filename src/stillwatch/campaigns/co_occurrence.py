@@ -28,6 +28,8 @@ from stillwatch.links.shared_attributes import (
     shared_attribute_test,
 )
 
+IntArray = NDArray[np.int64]
+
 TIED_BY = ("payment", "prefix", "email_domain", "birth")
 TIED_SHARE = 0.5
 CONNECTED_BY = ("payment", "prefix", "email_domain")
@@ -50,11 +52,16 @@ class AttributeModels:
 
 
 def co_occurrence_test(
-    entities: NDArray[np.str_], models: AttributeModels, kinds: Collection[str] = TIED_BY
+    entities: IntArray, models: AttributeModels, kinds: Collection[str] = TIED_BY
 ) -> dict[str, SharedAttribute]:
-    """The test of each kind that the dataset has; entities without any attribute count as untied."""
-    numbers = models.attributes.numbers
-    known = [numbers[name] for name in entities.tolist() if name in numbers]
+    """The test of each kind that the dataset has; entities without any attribute count as untied.
+
+    Args:
+        entities: numbers (`Attributes.numbers_of`), shape (n,).
+        models: attributes of all entities.
+        kinds: kinds of attribute.
+    """
+    known = entities[entities >= 0]
     return {
         kind: shared_attribute_test(known, models.attributes.kinds[kind], models.models[kind])
         for kind in kinds
@@ -81,8 +88,8 @@ def tie_log_e(found: SharedAttribute, one_hand: bool) -> float:
 
 
 def held_rare_values(
-    known: NDArray[np.int64], models: AttributeModels, kinds: Collection[str]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    known: IntArray, models: AttributeModels, kinds: Collection[str]
+) -> tuple[IntArray, IntArray]:
     """Rare values of some kinds that entities hold: place of the entity, number of the value; both (n,)."""
     members, values, first = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)], 0
     for kind in sorted(kinds):
@@ -97,7 +104,7 @@ def held_rare_values(
 
 
 def owner_share(
-    entities: NDArray[np.str_],
+    entities: IntArray,
     weight: NDArray[np.float64],
     shared: Mapping[str, SharedAttribute],
     models: AttributeModels,
@@ -107,12 +114,11 @@ def owner_share(
     Counted in exchanges: a few strangers who tried a firm's template do not make the firm several customers.
 
     Args:
-        entities: names, shape (n,).
+        entities: numbers (`Attributes.numbers_of`), shape (n,).
         weight: exchanges of each, shape (n,).
         shared: the tests of the group.
         models: attributes of all entities.
     """
-    numbers = [models.attributes.numbers.get(name, -1) for name in entities.tolist()]
     largest = 0.0
     for kind in OWNED_BY:
         if kind not in shared:
@@ -120,13 +126,12 @@ def owner_share(
         incidence = models.attributes.kinds[kind]
         for value in shared[kind].shared:
             holders = incidence.holders(value.number)
-            largest = max(largest, float(weight[np.isin(numbers, holders)].sum()))
+            largest = max(largest, float(weight[np.isin(entities, holders)].sum()))
     return largest / max(float(weight.sum()), 1.0)
 
 
-def tied_entities(entities: NDArray[np.str_], models: AttributeModels, kind: str) -> frozenset[str]:
-    """Entities of a group that share a tied value of that kind with another of the group."""
-    incidence, numbers = models.attributes.kinds[kind], models.attributes.numbers
-    known = np.array(sorted(numbers[name] for name in entities.tolist() if name in numbers), dtype=np.int64)
-    holding = holding_tied_value(known, incidence)
+def tied_entities(entities: IntArray, models: AttributeModels, kind: str) -> frozenset[str]:
+    """Names of the entities of a group, given by number, that share a tied value of that kind with another of it."""
+    known = np.sort(entities[entities >= 0])
+    holding = holding_tied_value(known, models.attributes.kinds[kind])
     return frozenset(models.attributes.entities[number] for number in known[holding].tolist())

@@ -111,6 +111,35 @@ class Background:
 
 
 @dataclass(frozen=True)
+class Entities:
+    """Some of all entities.
+
+    Attributes:
+        everybody: names of all.
+        places: which of them, shape (n,).
+        numbers: those of `Attributes.numbers_of`, shape (n,).
+    """
+
+    everybody: NDArray[np.str_]
+    places: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, names: NDArray[np.str_], models: AttributeModels) -> "Entities":
+        """All of them."""
+        return cls(names, np.arange(len(names)), models.attributes.numbers_of(names.tolist()))
+
+    def some(self, places: NDArray[np.int64]) -> "Entities":
+        """Those at some places."""
+        return Entities(self.everybody, self.places[places], self.numbers[places])
+
+    @property
+    def names(self) -> NDArray[np.str_]:
+        """Shape (n,); made anew each time, for the strings of a large group are some megabytes."""
+        return self.everybody[self.places]
+
+
+@dataclass(frozen=True)
 class Asked:
     """What the exchanges of a group's sample ask for, beside their content.
 
@@ -128,7 +157,7 @@ class Asked:
 def run_tests(
     candidate: Candidate,
     sample: GroupSample,
-    entities: NDArray[np.str_],
+    entities: Entities,
     asked: Asked,
     background: Background,
 ) -> GroupTests:
@@ -137,30 +166,30 @@ def run_tests(
     Args:
         candidate: the group.
         sample: its exchanges; entity index i is `entities[i]`.
-        entities: names of the group's entities.
+        entities: the group's entities.
         asked: see `Asked`.
         background: see `Background`.
     """
-    models, left_out = background.models, background.left_out
+    models, left_out, numbers = background.models, background.left_out, entities.numbers
     everybody, (sample, seen) = sample, _tested(sample)
     wording = background.wordings_of(candidate.templates)[sample.template]
     documents = len(asked.words) > 0 and bool(np.median(asked.words) >= DOCUMENT_WORDS)
     material = Material(sample, *topics(sample, seed=0), wording, asked.model, documents)
     verdicts = material.verdicts()
     by_account = {TOPICS: verdicts[TOPICS], MIX: material.loyal_mix()} | verdicts
-    shared = co_occurrence_test(entities, models)
+    shared = co_occurrence_test(numbers, models)
     sampled = np.bincount(everybody.entity, minlength=everybody.n_entities)
-    owned = owner_share(entities, sampled.astype(np.float64), shared, models)
+    owned = owner_share(numbers, sampled.astype(np.float64), shared, models)
     if candidate.discovered_by == "links":
         # Ties that found the group cannot testify for it.
         shared = {}
     shape = training_shape_test(asked.forms, background.benign_form)
-    connected, owner = connected_share(entities, models), owners(entities, models)
+    connected, owner = connected_share(numbers, models), owners(numbers, models)
     one_hand = connected >= CONNECTED
     ties = {kind: tie_log_e(found, one_hand) for kind, found in shared.items()}
     if BIRTH in ties and not one_hand:
         # A firm opens its own accounts together; only one hand opens those of different owners in the same hours.
-        born = co_occurrence_test(entities[one_each(owner)], models, (BIRTH,))[BIRTH]
+        born = co_occurrence_test(numbers[one_each(owner)], models, (BIRTH,))[BIRTH]
         ties[BIRTH] = min(ties[BIRTH], tie_log_e(born, one_hand))
     alone = material.findings(verdicts)
     last: list[Finding] = []
@@ -177,7 +206,7 @@ def run_tests(
                 words.by_owner(*both, firms.sample.n_entities) for both in zip(alone, by_firms, strict=True)
             ]
             fresh = min(fresh, partition_test(firms.sample, FRESH_RATE), key=lambda verdict: verdict.log_e)
-        last = [*_births(entities, background.lives), words.sittings(within)]
+        last = [*_births(entities.names, background.lives), words.sittings(within)]
     findings = [
         words.repetition(candidate, len(sample.ts)),
         *(words.tie(kind, found, ties[kind], connected) for kind, found in shared.items()),
@@ -186,7 +215,7 @@ def run_tests(
         *last,
     ]
     log_e = _log_e(findings)
-    tied = {kind: tied_entities(entities, models, kind) for kind in shared if ties[kind] > TIE_LOG_E}
+    tied = {kind: tied_entities(numbers, models, kind) for kind in shared if ties[kind] > TIE_LOG_E}
     return GroupTests(
         candidate,
         sampled,

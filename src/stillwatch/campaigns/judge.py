@@ -15,7 +15,7 @@ from stillwatch.campaigns.births import Lives
 from stillwatch.campaigns.candidates import Candidate
 from stillwatch.campaigns.co_occurrence import AttributeModels
 from stillwatch.campaigns.explanations import explain
-from stillwatch.campaigns.group import Asked, Background, GroupTests, run_tests
+from stillwatch.campaigns.group import Asked, Background, Entities, GroupTests, run_tests
 from stillwatch.campaigns.ladder import standings
 from stillwatch.campaigns.output_maximisation import TemplateScores
 from stillwatch.campaigns.outputs_of_groups import with_outputs
@@ -87,11 +87,13 @@ def judge(
     background = Background(
         beside.models, rates.benign_form, beside.lives, beside.wordings, rates.left_out, rates.thorough
     )
+    everybody = Entities.of(usage.entities, beside.models)
     own = [rows.of(index) for index in range(len(found))]
     indices = [index for index, part in enumerate(own) if part.stop > part.start]
 
     def tested(index: int) -> Iterator[GroupTests]:
-        yield _test(usage, found[index], rows, own[index], background)
+        entities = everybody.some(found[index].entities)
+        yield _test(usage, found[index], entities, (rows, own[index]), background)
 
     # No results are worth keeping back: what a group leaves behind is smaller than what it was made from.
     made = in_order((partial(tested, index) for index in indices), rates.threads, lambda test: 0, 0)
@@ -112,8 +114,13 @@ def judge(
 
 
 def _test(
-    usage: Usage, candidate: Candidate, rows: SampleRows, own: slice, background: Background
+    usage: Usage,
+    candidate: Candidate,
+    entities: Entities,
+    sampled: tuple[SampleRows, slice],
+    background: Background,
 ) -> GroupTests:
+    rows, own = sampled
     sample = GroupSample(
         n_entities=len(candidate.entities),
         entity=rows.entity[own].astype(np.int64),
@@ -125,7 +132,7 @@ def _test(
         span=usage.span[candidate.entities],
     )
     asked = Asked(rows.forms[own].astype(np.float64), rows.model[own].astype(np.int64), rows.words[own])
-    return run_tests(candidate, sample, usage.entities[candidate.entities], asked, background)
+    return run_tests(candidate, sample, entities, asked, background)
 
 
 def _volume(usage: Usage, candidate: Candidate) -> coo_array:

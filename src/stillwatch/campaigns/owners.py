@@ -30,40 +30,37 @@ CONNECTED = 0.7
 to 1, and several firms with one product (outsourcing, enterprises) 0.07 to 0.39, build pipelines up to 0.67."""
 
 
-def owners(entities: NDArray[np.str_], models: AttributeModels) -> IntArray:
+def owners(entities: IntArray, models: AttributeModels) -> IntArray:
     """Number of the owner of each entity, 0, 1, ...: who pays with one instrument or has one domain has one owner.
 
     An address is no owner: a campus or a carrier has thousands behind one.
 
     Args:
-        entities: names, shape (n,).
+        entities: numbers (`Attributes.numbers_of`), shape (n,).
         models: attributes of all entities.
     """
     return _held_together(entities, models, OWNED_BY)
 
 
-def connected_share(entities: NDArray[np.str_], models: AttributeModels) -> float:
+def connected_share(entities: IntArray, models: AttributeModels) -> float:
     """Largest part of a group that rare shared values of any kind in `CONNECTED_BY` hold together.
 
     One hand's cards, networks and domains cross-cut, so its accounts hang together through them. Several firms that
     use one product are as strongly tied, each to itself: the group falls apart into firms.
 
     Args:
-        entities: names, shape (n,).
+        entities: numbers (`Attributes.numbers_of`), shape (n,).
         models: attributes of all entities.
     """
     held = _held_together(entities, models, CONNECTED_BY)
     return float(np.bincount(held).max()) / len(held) if len(held) else 0.0
 
 
-def _held_together(entities: NDArray[np.str_], models: AttributeModels, kinds: Collection[str]) -> IntArray:
+def _held_together(entities: IntArray, models: AttributeModels, kinds: Collection[str]) -> IntArray:
     """Connected components over rare values; who holds none is one by itself."""
-    numbers = np.array(
-        [models.attributes.numbers.get(name, -1) for name in entities.tolist()], dtype=np.int64
-    )
-    place = np.flatnonzero(numbers >= 0)
+    place = np.flatnonzero(entities >= 0)
     # Through the values, not from account to account: a value that many hold makes as many ties as it has holders.
-    row, held = held_rare_values(numbers[place], models, kinds)
+    row, held = held_rare_values(entities[place], models, kinds)
     names, column = np.unique(held, return_inverse=True)
     n = len(entities) + len(names)
     ends = (place[row], column.reshape(-1) + len(entities))

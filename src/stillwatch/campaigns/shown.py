@@ -287,7 +287,7 @@ def user_cells_steps(judged: Sequence[JudgedGroup], usage: Usage) -> list[Step]:
 
 
 def shown_steps() -> list[Step]:
-    """Steps from `shown_tables` to what the shown groups did."""
+    """Steps from `shown_tables` and `user_cells` to what the shown groups did."""
     exchanges = ("shown_exchanges",)
     return [
         *pairs_steps("shown", "shown_templates"),

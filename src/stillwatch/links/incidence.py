@@ -1,5 +1,6 @@
 """Who has what: entities and the values of one kind as a sparse 0/1 matrix."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -119,3 +120,7 @@ class Attributes:
     def numbers(self) -> dict[str, int]:
         """Entity name -> its number."""
         return {name: number for number, name in enumerate(self.entities)}
+
+    def numbers_of(self, names: Iterable[str]) -> Ints:
+        """Number of each named entity, -1 for one without any attribute."""
+        return np.fromiter((self.numbers.get(name, -1) for name in names), np.int64)
