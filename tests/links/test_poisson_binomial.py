@@ -74,6 +74,17 @@ def test_all_tails_at_once_are_the_single_tails(p: list[float], k: int) -> None:
             assert tails[j] == pytest.approx(single, rel=1e-7, abs=1e-9)
 
 
+@given(
+    st.lists(st.tuples(probability, st.integers(0, 9)), max_size=12),
+    st.integers(0, 40),
+    st.sampled_from([0, 300, 10**7]),
+)
+def test_tosses_of_a_kind_are_as_many_single_ones(kinds, k: int, budget: int) -> None:
+    p, n = np.array([q for q, _ in kinds]), np.array([many for _, many in kinds], np.int64)
+    single = log_tail(np.repeat(p, n), k, budget=budget)
+    assert log_tail(p, k, n, budget) == pytest.approx(single, rel=1e-9, abs=1e-9)
+
+
 @pytest.mark.parametrize("wrong", [[-0.1], [1.1], [np.nan]])
 def test_what_is_no_probability_is_refused(wrong: list[float]) -> None:
     with pytest.raises(ValueError, match="probabilities"):

@@ -20,6 +20,7 @@ from stillwatch.campaigns.clusters import k_means, nearest
 from stillwatch.campaigns.dirichlet_multinomial import log_likelihoods
 from stillwatch.campaigns.mixture import Verdict, dealt_test
 from stillwatch.campaigns.sample import DAY_US, GroupSample
+from stillwatch.exchange.numbering import numbered
 
 LOYAL_PRECISION = 50.0
 PRECISIONS = np.array([0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, np.inf])
@@ -101,13 +102,13 @@ def _base(
     be compared with itself and look dealt.
     """
     found, n = np.flatnonzero(~sample.held_out), sample.n_entities
-    template = np.unique(template, return_inverse=True)[1]
+    _, template = numbered(template, int(template.max()) + 1)
     day = (sample.ts - sample.ts.min()) // DAY_US
-    strata, stratum = np.unique(template * (int(day.max()) + 1) + day, return_inverse=True)
-    template_of = strata // (int(day.max()) + 1)
-    pairs, pair = np.unique(sample.entity * len(strata) + stratum, return_inverse=True)
+    days, n_templates = int(day.max()) + 1, int(template.max()) + 1
+    strata, stratum = numbered(template * days + day, n_templates * days)
+    template_of = strata // days
+    pairs, pair = numbered(sample.entity * len(strata) + stratum, n * len(strata))
     entity, of = pairs // len(strata), pairs % len(strata)
-    n_templates = int(template.max()) + 1
 
     # Weights of the discovery counts of stratum, template and group in each account's base.
     own = np.bincount(pair[found], minlength=len(pairs))

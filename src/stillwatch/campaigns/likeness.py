@@ -20,6 +20,7 @@ from scipy.sparse import csr_array
 from stillwatch.campaigns.evalues import LN10
 from stillwatch.campaigns.mixture import Verdict, dealt_test
 from stillwatch.campaigns.sample import DAY_US, GroupSample
+from stillwatch.exchange.numbering import numbered
 
 LOYAL_SHARE = 0.005
 """Least share of an account's own direction that is loyal; the least that was measured of people's texts is 0.016 (two
@@ -74,7 +75,7 @@ def _residual(sample: GroupSample) -> FloatArray:
     An account's own discovery half is taken out of all three, as in `exchangeability`.
     """
     day = (sample.ts - sample.ts.min()) // DAY_US
-    template = np.unique(sample.template, return_inverse=True)[1].reshape(-1)
+    _, template = numbered(sample.template, int(sample.template.max()) + 1)
     base = _means_of_others(sample, np.zeros_like(template), np.zeros((1, sample.content.shape[1])))
     base = _means_of_others(sample, template, base)
     base = _means_of_others(sample, template * (int(day.max()) + 1) + day, base)
@@ -84,8 +85,10 @@ def _residual(sample: GroupSample) -> FloatArray:
 def _means_of_others(sample: GroupSample, stratum: NDArray[np.int64], prior: FloatArray) -> FloatArray:
     """Of each exchange the mean of its stratum's discovery half without its account, shrunk to the prior."""
     found = ~sample.held_out
-    _, stratum = np.unique(stratum, return_inverse=True)
-    _, pair = np.unique(stratum * sample.n_entities + sample.entity, return_inverse=True)
+    _, stratum = numbered(stratum, int(stratum.max()) + 1)
+    _, pair = numbered(
+        stratum * sample.n_entities + sample.entity, int(stratum.max() + 1) * sample.n_entities
+    )
     totals, counts = _SHRINKAGE * prior, np.full(len(stratum), _SHRINKAGE)
     for group, sign in ((stratum, 1.0), (pair, -1.0)):
         n = int(group.max()) + 1

@@ -22,6 +22,7 @@ from scipy.sparse.csgraph import connected_components
 
 from stillwatch.campaigns.co_occurrence import CONNECTED_BY, OWNED_BY, AttributeModels, held_rare_values
 from stillwatch.campaigns.sample import GroupSample
+from stillwatch.exchange.numbering import numbered
 
 IntArray = NDArray[np.int64]
 
@@ -61,11 +62,12 @@ def _held_together(entities: IntArray, models: AttributeModels, kinds: Collectio
     place = np.flatnonzero(entities >= 0)
     # Through the values, not from account to account: a value that many hold makes as many ties as it has holders.
     row, held = held_rare_values(entities[place], models, kinds)
-    names, column = np.unique(held, return_inverse=True)
+    names, column = numbered(held, int(held.max(initial=-1)) + 1)
     n = len(entities) + len(names)
-    ends = (place[row], column.reshape(-1) + len(entities))
+    ends = (place[row], column + len(entities))
     _, component = connected_components(coo_array((np.ones(len(row)), ends), shape=(n, n)), directed=False)
-    return np.unique(component[: len(entities)], return_inverse=True)[1].astype(np.int64)
+    own = component[: len(entities)].astype(np.int64)
+    return numbered(own, n)[1]
 
 
 def colleagues(owner: IntArray) -> bool:

@@ -7,6 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+_SPARSE = 16  # possible values to one that is there, from which on it is quicker to sort
+
 
 def coded(column: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
     """Distinct strings in order (null counts as empty), and the number of each row's."""
@@ -20,6 +22,21 @@ def places_in(names: pa.Array, column: pa.ChunkedArray) -> NDArray[np.int64]:
     """Place of each row's string among `names`; -1 for one that is not there."""
     places = pc.fill_null(pc.index_in(column.cast(pa.string()), value_set=names), -1)
     return np.asarray(places.to_numpy(), dtype=np.int64)
+
+
+def numbered(values: NDArray[np.int64], bound: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct values in ascending order, and the place of each value among them; as `np.unique` with its inverse.
+
+    Args:
+        values: shape (n,), each from 0 to bound - 1.
+        bound: where it is of the order of n, values are marked instead of sorted.
+    """
+    if bound > _SPARSE * len(values):
+        distinct, place = np.unique(values, return_inverse=True)
+        return distinct.astype(np.int64), place.reshape(-1)
+    there = np.zeros(bound, np.bool_)
+    there[values] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[values]
 
 
 def places_among(ordered: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.int64]:

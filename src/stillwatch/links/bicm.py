@@ -7,6 +7,7 @@ Rep. 5, 10595, 2015). Entries are independent: P(i has v) = x_i y_v / (1 + x_i y
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -163,6 +164,13 @@ class BipartiteModel:
     class_log_y: Floats
     class_degree: Ints
     class_size: Ints
+
+    @cached_property
+    def kinds(self) -> tuple[Ints, Ints]:
+        """Entities that are alike: number of each one's kind (n_entities,), and an entity of each kind (n_kinds,)."""
+        keys = np.stack([self.stratum, self.log_x])
+        _, example, kind = np.unique(keys, axis=1, return_index=True, return_inverse=True)
+        return kind.reshape(-1).astype(np.int64), example.astype(np.int64)
 
     def probabilities(self, entities: Ints, value_class: int) -> Floats:
         """P(entity has a value of that class), for each of `entities` (n,)."""

@@ -23,12 +23,13 @@ share one value with hundreds of others the bound, which is a little larger, is 
 _POINT_MASS = 0.4689
 
 
-def log_tail(p: Floats, k: int, budget: int = BUDGET) -> float:
+def log_tail(p: Floats, k: int, n: Ints | None = None, budget: int = BUDGET) -> float:
     """Natural logarithm of P(X >= k) for X = sum of independent Bernoulli(p_i), never too small.
 
     Args:
-        p: probabilities (n,), each in [0, 1].
+        p: probabilities of the kinds of tosses (m,), each in [0, 1].
         k: count.
+        n: how many tosses of each kind (m,); one of each if None.
         budget: most additions; above it the upper bound is returned in place of the exact value.
 
     Returns:
@@ -40,18 +41,21 @@ def log_tail(p: Floats, k: int, budget: int = BUDGET) -> float:
     p = np.ascontiguousarray(p, np.float64)
     if p.size and not (p.min() >= 0 and p.max() <= 1):
         raise ValueError("probabilities must lie in [0, 1]")
-    k -= int(np.count_nonzero(p == 1))
-    p = p[(p > 0) & (p < 1)]
+    n = np.ones(p.size, np.int64) if n is None else n
+    k -= int(n[p == 1].sum())
+    uncertain = (p > 0) & (p < 1) & (n > 0)
+    p, n = p[uncertain], n[uncertain]
+    tosses = int(n.sum())
     if k <= 0:
         return 0.0
-    if k > p.size:
+    if k > tosses:
         return -np.inf
-    if k == p.size:
-        return float(np.log(p).sum())
-    if k <= p.sum():
-        return min(0.0, float(np.log(_tails(p, k)[k]))) if p.size * k <= budget else 0.0
-    theta = _tilt(np.log(p) - np.log1p(-p), float(k))
-    return min(0.0, float(_tilted_tail(p, k, theta, budget)))
+    if k == tosses:
+        return float(n @ np.log(p))
+    if k <= n @ p:
+        return min(0.0, float(np.log(_tails_of_kinds(p, n, k)[k]))) if tosses * k <= budget else 0.0
+    theta = _tilt(np.log(p) - np.log1p(-p), n, float(k))
+    return min(0.0, float(_tilted_tail(p, n, (k, theta), budget)))
 
 
 def log_tails_of_laws(p: Floats, n: Ints, k: Ints) -> Floats:
@@ -76,17 +80,6 @@ def _tails_of_laws(p: Floats, n: Ints, k: Ints) -> Floats:
     for law in range(len(k)):
         tails[law, : k[law] + 1] = _tails_of_kinds(p[law], n, k[law])
     return tails
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _tails(p: Floats, k: int) -> Floats:
-    mass = np.zeros(k + 1)  # the last one: k or more
-    mass[0] = 1.0
-    for q in p:
-        _toss(mass, q)
-    for j in range(k - 1, -1, -1):
-        mass[j] += mass[j + 1]
-    return mass
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
@@ -118,6 +111,15 @@ def _joined(left: Floats, right: Floats) -> Floats:
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
 def _tails_of_kinds(p: Floats, n: Ints, k: int) -> Floats:
+    mass = _law_of_kinds(p, n, k)
+    for j in range(k - 1, -1, -1):
+        mass[j] += mass[j + 1]
+    return mass
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _law_of_kinds(p: Floats, n: Ints, k: int) -> Floats:
+    """P(X = j) for j = 0..k - 1, and P(X >= k)."""
     mass = np.zeros(k + 1)
     mass[0] = 1.0
     for kind in range(p.size):
@@ -135,23 +137,21 @@ def _tails_of_kinds(p: Floats, n: Ints, k: int) -> Floats:
             left >>= 1
             if left > 0:
                 power = _joined(power, power)
-    for j in range(k - 1, -1, -1):
-        mass[j] += mass[j + 1]
     return mass
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _tilt(logit: Floats, k: float) -> float:
-    """Solve sum expit(logit + theta) = k for theta > 0: Newton's method, kept inside a shrinking bracket."""
-    low, high = 0.0, 1.0 - logit.min() + np.log(logit.size)
+def _tilt(logit: Floats, n: Ints, k: float) -> float:
+    """Solve sum n expit(logit + theta) = k for theta > 0: Newton's method, kept inside a shrinking bracket."""
+    low, high = 0.0, 1.0 - logit.min() + np.log(n.sum())
     theta = 0.0
     for _ in range(200):
         mean = 0.0
         variance = 0.0
-        for value in logit:
-            q = 1 / (1 + np.exp(-(value + theta)))
-            mean += q
-            variance += q * (1 - q)
+        for kind in range(logit.size):
+            q = 1 / (1 + np.exp(-(logit[kind] + theta)))
+            mean += n[kind] * q
+            variance += n[kind] * q * (1 - q)
         if abs(mean - k) <= 1e-10 * k:
             break
         if mean < k:
@@ -165,7 +165,8 @@ def _tilt(logit: Floats, k: float) -> float:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _tilted_tail(p: Floats, k: int, theta: float, budget: int) -> Any:
+def _tilted_tail(p: Floats, n: Ints, at: tuple[int, float], budget: int) -> Any:
+    k, theta = at
     cumulant = 0.0
     variance = 0.0
     tilted = np.empty(p.size)
@@ -173,26 +174,20 @@ def _tilted_tail(p: Floats, k: int, theta: float, budget: int) -> Any:
         stay, go = np.log1p(-p[i]), np.log(p[i]) + theta
         top = max(stay, go)
         norm = top + np.log(np.exp(stay - top) + np.exp(go - top))
-        cumulant += norm
+        cumulant += n[i] * norm
         tilted[i] = np.exp(go - norm)
-        variance += tilted[i] * (1 - tilted[i])
+        variance += n[i] * tilted[i] * (1 - tilted[i])
     sigma = np.sqrt(variance)
     chernoff = cumulant - theta * k
     # Beyond `width` counts above k the weight exp(-theta (j - k)) or the law itself is negligible.
-    width = min(float(p.size - k), 45 / max(theta, 1e-9), 10 * sigma + 40)
+    tosses = n.sum()
+    width = min(float(tosses - k), 45 / max(theta, 1e-9), 10 * sigma + 40)
     top_count = k + int(width) + 1
-    if float(p.size) * top_count > budget:
+    if float(tosses) * top_count > budget:
         sharper = np.log(_POINT_MASS / (sigma * -np.expm1(-theta))) if sigma > 0 else 0.0
         return chernoff + min(0.0, sharper)
-    mass = np.zeros(top_count + 1)  # the last one: all counts from there on, weighted as the first of them
-    mass[0] = 1.0
-    reached = 0
-    for q in tilted:
-        mass[top_count] += mass[top_count - 1] * q
-        reached = min(reached + 1, top_count - 1)
-        for j in range(reached, 0, -1):
-            mass[j] = mass[j] * (1 - q) + mass[j - 1] * q
-        mass[0] *= 1 - q
+    # The last one: all counts from there on, weighted as the first of them.
+    mass = _law_of_kinds(tilted, n, top_count)
     total = 0.0
     for j in range(top_count, k - 1, -1):
         total += mass[j] * np.exp(-theta * (j - k))

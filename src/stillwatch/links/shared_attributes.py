@@ -13,6 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from stillwatch.exchange.numbering import numbered
 from stillwatch.links.bicm import BipartiteModel
 from stillwatch.links.incidence import Incidence
 from stillwatch.links.poisson_binomial import log_tail, log_tails_of_laws
@@ -99,16 +100,17 @@ def shared_attribute_test(
     Raises:
         ValueError: an entity twice in the group, or out of range.
     """
-    members = np.unique(np.asarray(group, np.int64))
-    if members.size != len(group):
+    members = np.sort(np.asarray(group, np.int64))
+    if (members[1:] == members[:-1]).any():
         raise ValueError("an entity stands in the group twice")
     if members.size and not (members[0] >= 0 and members[-1] < incidence.n_entities):
         raise ValueError("the group holds an entity that the incidence does not have")
     informed = members[incidence.entity_degrees[members] > 0]
     values, of_member = incidence.values_of(informed)
-    held, place, holders = np.unique(values, return_inverse=True, return_counts=True)
+    held, place = numbered(values, incidence.n_values)
+    holders = np.bincount(place, minlength=held.size)
     tied = (holders >= 2) & (_lift(held, holders, incidence, informed.size) >= LEAST_LIFT)
-    n_tied = np.unique(of_member[tied[place]]).size
+    n_tied = int(_holding(tied[place], of_member, informed.size).sum())
     held, holders, tied = held[holders >= 2], holders[holders >= 2], tied[holders >= 2]
     law = _GroupLaw(informed, model)
     limit = RARE * incidence.n_entities
@@ -129,11 +131,23 @@ def holding_tied_value(members: Ints, incidence: Incidence) -> NDArray[np.bool_]
         incidence: who has what.
     """
     values, of_member = incidence.values_of(members)
-    held, place, holders = np.unique(values, return_inverse=True, return_counts=True)
+    held, place = numbered(values, incidence.n_values)
+    holders = np.bincount(place, minlength=held.size)
     n_informed = int((incidence.entity_degrees[members] > 0).sum())
     tied = (holders >= 2) & (_lift(held, holders, incidence, n_informed) >= LEAST_LIFT)
-    found = np.zeros(len(members), dtype=bool)
-    found[of_member[tied[place]]] = True
+    return _holding(tied[place], of_member, len(members))
+
+
+def _holding(tied: NDArray[np.bool_], of_member: Ints, n: int) -> NDArray[np.bool_]:
+    """Which of n members hold a value that is tied.
+
+    Args:
+        tied: of each value that a member holds.
+        of_member: whose it is, place of the member.
+        n: number of members.
+    """
+    found = np.zeros(n, dtype=bool)
+    found[of_member[tied]] = True
     return found
 
 
@@ -152,15 +166,18 @@ class _GroupLaw:
     members: Ints
     model: BipartiteModel
 
-    def probabilities(self, value_class: int) -> Floats:
-        return self.model.probabilities(self.members, value_class)
-
     @cached_property
     def kinds(self) -> tuple[Ints, Ints]:
-        """Members that are alike in the model: one of each kind, and how many there are."""
-        keys = np.stack([self.model.stratum[self.members], self.model.log_x[self.members]])
-        _, first, count = np.unique(keys, axis=1, return_index=True, return_counts=True)
-        return self.members[first], count.astype(np.int64)
+        """Entities that stand for the members who are alike in the model, and how many of these there are."""
+        kind, example = self.model.kinds
+        count = np.bincount(kind[self.members], minlength=len(example))
+        there = np.flatnonzero(count)
+        return example[there], count[there]
+
+    def log_tail(self, value_class: int, k: int) -> float:
+        """ln P(k members or more have a value of that class)."""
+        one, count = self.kinds
+        return log_tail(self.model.probabilities(one, value_class), k, count)
 
     def _log_tails(self, classes: Ints, k: Ints) -> Floats:
         """ln P(j or more) of each class for j = 0.. up to its k, (n_classes, largest k + 1), -inf beyond."""
@@ -233,7 +250,7 @@ def _best_values(held: Ints, holders: Ints, law: _GroupLaw, incidence: Incidence
         value, count = int(held[at]), int(holders[at])
         key = (int(law.model.value_class[value]), count)
         if key not in known:
-            single = log_tail(law.probabilities(key[0]), count)
+            single = law.log_tail(*key)
             known[key] = (single, law.corrected(single))
         single, corrected = known[key]
         degree = int(incidence.value_degrees[value])
