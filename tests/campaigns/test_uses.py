@@ -20,14 +20,24 @@ OTHERS = arrays(np.int64, (N_ENTITIES, 2), elements=st.integers(0, 400))
 TEMPLATES = st.lists(st.integers(0, N_TEMPLATES - 1), min_size=1, max_size=4, unique=True).map(sorted)
 
 
+def by_template_of(found, tested):
+    """In no order, and some counts in two pieces."""
+    half, entity, template = np.nonzero(np.stack([found, tested]))
+    n = np.stack([found, tested])[half, entity, template]
+    rows = np.random.default_rng(len(n)).permutation(np.arange(2 * len(n)) % max(len(n), 1))
+    first = np.zeros(2 * len(n), dtype=bool)
+    first[np.unique(rows, return_index=True)[1]] = True
+    piece = np.where(first, n[rows] - n[rows] // 2, n[rows] // 2)
+    return UsesByTemplate.counted(found.shape, entity[rows], template[rows], half[rows] == 1, piece)
+
+
 def usage_of(found, tested, others=0):
     totals = np.stack([found.sum(axis=1), tested.sum(axis=1)], axis=1) + others
     n_entities, n_templates = found.shape
     return Usage(
         np.array([f"e{i:06d}" for i in range(n_entities)]),
         np.array([f"t{i:05d}" for i in range(n_templates)]),
-        csr_array(found.astype(float)),
-        csr_array(tested.astype(float)),
+        by_template_of(found, tested),
         totals.astype(float),
         np.zeros((n_entities, 2), np.int64),
         np.zeros(n_templates),
@@ -63,17 +73,32 @@ def test_uses_are_the_columns_of_the_matrix(counts, templates, entities):
     found = np.zeros((len(chosen), len(templates)))
     found[row, inside.template] = inside.found
     np.testing.assert_array_equal(found, counts[0][chosen][:, templates])
-    assert usage.volume(chosen, templates) == counts.sum(axis=0)[chosen][:, templates].sum()
+    np.testing.assert_array_equal(
+        usage.volumes(chosen, templates), counts.sum(axis=0)[chosen][:, templates].sum(axis=0)
+    )
+    np.testing.assert_array_equal(usage.found_in(chosen, templates).toarray(), found)
+    at, again = usage.by_template.of_group(chosen, templates)
+    np.testing.assert_array_equal(usage.by_template.entity[at], inside.entity)
+    np.testing.assert_array_equal(
+        np.stack([again.template, again.both]), np.stack([inside.template, inside.both])
+    )
     added = uses.by_entity()
     np.testing.assert_array_equal(added.entity, np.flatnonzero(counts.sum(axis=0)[:, templates].any(axis=1)))
     np.testing.assert_array_equal(added.tested, counts[1][added.entity][:, templates].sum(axis=1))
 
 
 def test_a_look_at_one_template_touches_its_users_only():
-    found = csr_array((np.ones(3), ([5, 99_999, 7], [0, 1, 1])), shape=(100_000, 2))
-    by_template = UsesByTemplate.of(found, csr_array(found.shape))
+    entity, template, ones = np.array([5, 99_999, 7]), np.array([0, 1, 1]), np.ones(3, np.int64)
+    by_template = UsesByTemplate.counted((100_000, 2), entity, template, ones == 0, ones)
     assert [len(by_template.of_templates([t]).entity) for t in range(2)] == [1, 2]
     assert by_template.starts.tolist() == [0, 1, 3]
+    assert by_template.entity.tolist() == [5, 7, 99_999]
+
+
+@given(COUNTS, st.integers(1, 4))
+def test_who_used_a_template_often(counts, least):
+    often = usage_of(*counts).by_template.used_often(least)
+    np.testing.assert_array_equal(often.toarray(), counts.sum(axis=0) >= least)
 
 
 @given(arrays(np.int64, 30, elements=st.integers(0, 50)), st.floats(0, 3), st.floats(0.1, 9))

@@ -56,12 +56,26 @@ class CandidateSettings:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A group to be tested: entities by templates (indices into `Usage`)."""
+    """A group to be tested: entities by templates (indices into `Usage`).
+
+    Attributes:
+        templates: ascending, as are the entities.
+        entities: shape (n_entities,).
+        discovered_by: templates or links.
+        log_e_repetitive: natural logarithm of the e-value of the rung *repetitive*.
+        volumes: exchanges of the entities in each of the templates, both halves, shape (n_templates,).
+    """
 
     templates: tuple[int, ...]
     entities: NDArray[np.int64]
     discovered_by: str
     log_e_repetitive: float
+    volumes: NDArray[np.float64]
+
+    @property
+    def n_exchanges(self) -> float:
+        """Exchanges of the entities in the templates."""
+        return float(self.volumes.sum())
 
 
 @dataclass(frozen=True)
@@ -78,11 +92,6 @@ class _Group:
     uses: Uses
     row: NDArray[np.int64]
 
-    @property
-    def volume(self) -> float:
-        """Exchanges, both halves."""
-        return float(self.uses.both.sum())
-
 
 def candidates(
     usage: Usage,
@@ -98,12 +107,12 @@ def candidates(
         settings: limits.
         kin: bundles of template indices whose wordings are alike.
     """
-    found: dict[tuple[tuple[int, ...], bytes], tuple[float, Candidate]] = {}
+    found: dict[tuple[tuple[int, ...], bytes], Candidate] = {}
 
     def add(group: _Group | None) -> None:
         if group is not None:
             key = (group.candidate.templates, group.candidate.entities.tobytes())
-            found.setdefault(key, (group.volume, group.candidate))
+            found.setdefault(key, group.candidate)
 
     bundles = {*_bundles(usage, settings), *kin}
     for templates in sorted(bundles):
@@ -116,8 +125,8 @@ def candidates(
                 add(_core(usage, part, settings))
     for community, shared in _shared(usage, communities, settings):
         add(_group(usage, shared, community, settings))
-    ranked = sorted(found.values(), key=lambda one: (-one[0], one[1].templates, one[1].discovered_by))
-    return [candidate for _, candidate in ranked[: settings.maximum]]
+    ranked = sorted(found.values(), key=lambda one: (-one.n_exchanges, one.templates, one.discovered_by))
+    return ranked[: settings.maximum]
 
 
 def _parts(usage: Usage, group: _Group, settings: CandidateSettings, depth: int = 2) -> list[_Group]:
@@ -184,8 +193,10 @@ def _group(
     log_e = log_e_of_use(uses, usage.exposures)
     if log_e < max(settings.log_e_repetitive, settings.own_use * len(entities)):
         return None
-    candidate = Candidate(templates, entities, "templates" if within is None else "links", log_e)
-    return _Group(candidate, *everywhere.within(entities))
+    inside, row = everywhere.within(entities)
+    volumes = np.asarray(np.bincount(inside.template, inside.both, len(templates)), dtype=np.float64)
+    discovered_by = "templates" if within is None else "links"
+    return _Group(Candidate(templates, entities, discovered_by, log_e, volumes), inside, row)
 
 
 def _found_as(group: _Group, discovered_by: str) -> _Group:
@@ -222,14 +233,13 @@ def _shared(
     """Communities, each with the templates that it uses far more widely than its size explains (hypergeometric,
     Bonferroni), where there are any."""
     users, everywhere = None, np.zeros(0, np.int64)
-    n_entities, n_templates = usage.both.shape
+    n_entities, n_templates = len(usage.entities), len(usage.templates)
     threshold = np.log(1e-6 / max(n_templates, 1))
     for community in communities:
         if len(community) < settings.minimum_entities:
             continue
         if users is None:
-            users = csr_array(usage.both >= settings.minimum_exchanges)
-            users.eliminate_zeros()
+            users = usage.by_template.used_often(settings.minimum_exchanges)
             everywhere = np.bincount(users.indices, minlength=n_templates).astype(np.int64)
         inside = np.bincount(users[community].indices, minlength=n_templates).astype(np.int64)
         # At or below its expectation a count has no small p-value.

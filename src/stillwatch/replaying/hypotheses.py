@@ -128,7 +128,8 @@ def followed(usage: Usage, hypothesis: Hypothesis, settings: CandidateSettings) 
     if len(entities) < settings.minimum_entities:
         return None
     log_e = log_e_of_use(uses, usage.exposures)
-    return Candidate(tuple(templates), entities, hypothesis.discovered_by, log_e)
+    volumes = usage.volumes(entities, templates)
+    return Candidate(tuple(templates), entities, hypothesis.discovered_by, log_e, volumes)
 
 
 def _numbers(names: Sequence[str], number: Mapping[str, int]) -> list[int]:
