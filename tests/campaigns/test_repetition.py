@@ -16,7 +16,8 @@ def log_e_repetitive(found: NDArray[Any], tested: NDArray[Any], totals: NDArray[
     half, entity, template = np.nonzero(np.stack([found, tested]))
     n = np.stack([found, tested])[half, entity, template]
     by_template = UsesByTemplate.counted(found.shape, entity, template, half == 1, n)
-    return log_e_of_use(by_template.of_templates(range(found.shape[1])).by_entity(), Exposures(totals))
+    users, _ = by_template.of_templates(range(found.shape[1])).by_entity()
+    return log_e_of_use(users, Exposures(totals))
 
 
 def evidence(rng: np.random.Generator, uses: NDArray[np.int64], totals: NDArray[np.int64]) -> float:

@@ -39,7 +39,8 @@ def judged(usage, places) -> list[JudgedGroup]:
     for index, (entities, templates) in enumerate(places):
         members = np.array(entities, dtype=np.int64)
         volumes = usage.volumes(members, templates)
-        tests: Any = Tests(Candidate(tuple(templates), members, "templates", 1.0, volumes))
+        candidate = Candidate(tuple(templates), members, "templates", 1.0, volumes, np.zeros(len(members)))
+        tests: Any = Tests(candidate)
         rung = list(HEIGHTS)[index % len(HEIGHTS)]
         groups.append(JudgedGroup(index, tests, Standing(rung, 1.0, 1.0, 0.0), ()))
     return groups

@@ -146,7 +146,7 @@ def _test_ratios(part: JudgedGroup, wider: JudgedGroup, users: _Users) -> dict[s
 
 def _users(part: JudgedGroup, wider: JudgedGroup, usage: Usage, cells: Cells | None) -> _Users:
     columns = list(part.tests.candidate.templates)
-    used = usage.by_template.of_templates(columns).by_entity()
+    used, _ = usage.by_template.of_templates(columns).by_entity()
     groups = [group.tests.candidate.entities for group in (part, wider)]
     number = np.union1d(used.entity, np.union1d(*groups))
     of_part, tested = (places_among(entities, number) for entities in groups)

@@ -84,8 +84,7 @@ def _thinning(usage: Usage, candidate: Candidate, volume: float, level: float, o
     n = len(candidate.entities)
     drawn = np.ones(n, dtype=bool)
     if volume > level:
-        uses, row = usage.by_template.of_templates(candidate.templates).within(candidate.entities)
-        each = np.bincount(row, uses.both, n)
+        each = candidate.each
         places = np.argsort(order[candidate.entities], kind="stable")
         # As many as have enough together, should they have less than `EACH`.
         enough = int(np.searchsorted(np.cumsum(each[places]), level)) + 1

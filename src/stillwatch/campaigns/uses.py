@@ -3,6 +3,7 @@ dataset."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ IntArray = NDArray[np.int64]
 SmallInts = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
 
+_SPARSE = 16
+"""Entities up to which, for each use, it is faster to count them all than to put the uses in order."""
 _BITS = 32
 """Exchanges of one entity in one template are fewer than 2 to the power of this less one, in either half."""
 
@@ -35,21 +38,36 @@ class Uses:
     found: FloatArray
     tested: FloatArray
 
-    @property
+    @cached_property
     def both(self) -> FloatArray:
         """Exchanges in both halves, shape (n,)."""
         return self.found + self.tested
 
-    def by_entity(self) -> "Uses":
-        """The same with all templates added up: one row an entity, in order."""
-        if len(self.entity) == 0 or self.template[-1] == 0:
-            return self  # one template: its entities are in order already
-        # Each template's entities are in order: a stable sort merges these runs, and is much faster than another.
-        order = np.argsort(self.entity, kind="stable")
-        entity = self.entity[order]
-        first = np.flatnonzero(_opens(entity))
-        found, tested = (np.add.reduceat(half[order], first) for half in (self.found, self.tested))
-        return Uses(entity[first], np.zeros(len(first), np.int64), found, tested)
+    def by_entity(self) -> tuple["Uses", IntArray]:
+        """The same with all templates added up, one row an entity, in order; and the row that each use went to."""
+        n = len(self.entity)
+        if n == 0 or self.template[-1] == 0:
+            return self, np.arange(n)  # one template: its entities are in order already
+        most = int(self.entity.max()) + 1
+        if most > _SPARSE * n:
+            entity, row = np.unique(self.entity, return_inverse=True)
+            return self._added_up(entity, row), row
+        used = np.zeros(most, dtype=bool)
+        used[self.entity] = True
+        entity = np.flatnonzero(used)
+        row = (np.cumsum(used) - 1)[self.entity]
+        return self._added_up(entity, row), row
+
+    def _added_up(self, entity: IntArray, row: IntArray) -> "Uses":
+        n = len(entity)
+        found, tested = (
+            np.asarray(np.bincount(row, half, n), dtype=np.float64) for half in (self.found, self.tested)
+        )
+        return Uses(entity, np.zeros(n, np.int64), found, tested)
+
+    def where(self, chosen: BoolArray) -> "Uses":
+        """Some of them, shape (n,)."""
+        return Uses(self.entity[chosen], self.template[chosen], self.found[chosen], self.tested[chosen])
 
     def within(self, entities: IntArray) -> tuple["Uses", IntArray]:
         """Those of some entities, and the place of each row's entity among them.
@@ -59,8 +77,7 @@ class Uses:
         """
         place = places_among(entities, self.entity)
         inside = place >= 0
-        kept = Uses(self.entity[inside], self.template[inside], self.found[inside], self.tested[inside])
-        return kept, place[inside]
+        return self.where(inside), place[inside]
 
 
 @dataclass(frozen=True)
@@ -155,16 +172,13 @@ class Exposures:
         self._ordered = np.sort(self.tested)
         self._sums = np.concatenate([[0.0], np.cumsum(self._ordered)])
 
+    def of(self, entities: IntArray) -> FloatArray:
+        """Exchanges of some entities in both halves."""
+        return self.found[entities] + self.tested[entities]
+
     def clipped_sum(self, slope: float, most: float) -> float:
         """Sum over all entities of min(slope x exchanges of the held-out half, most), slope >= 0."""
         if slope == 0.0:
             return 0.0
         below = int(np.searchsorted(self._ordered, most / slope))
         return float(slope * self._sums[below] + most * (len(self._ordered) - below))
-
-
-def _opens(ordered: IntArray) -> NDArray[np.bool_]:
-    """Where a value of an array in order stands for the first time."""
-    opens = np.ones(len(ordered), dtype=bool)
-    opens[1:] = ordered[1:] != ordered[:-1]
-    return opens
