@@ -252,7 +252,7 @@ def _candidates(run: Run, settings: ScanSettings) -> tuple[Usage, list[Candidate
     run.report("candidates", 0, 0)
     minimum = CandidateSettings(minimum_entities=settings.minimum_accounts)
     tables = {name: run.engine.table(name) for name in CANDIDATE_TABLES}
-    usage, candidates = find_candidates(tables, minimum)
+    usage, candidates = find_candidates(tables, minimum, settings.threads)
     wanted = candidate_tables(usage, candidates, settings.tested_exchanges, settings.tested_in_all)
     run.steps(put_step(name, table) for name, table in wanted.items())
     run.steps(sample_steps())

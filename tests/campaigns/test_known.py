@@ -357,7 +357,7 @@ def test_accounts_weigh_by_their_share_of_the_group(weeks, known):
     candidate = max((group.tests.candidate for group in second.judged), key=lambda c: len(c.entities))
     account = str(second.usage.entities[candidate.entities[0]])
     found = labels([AnalystVerdict(Opinion.BENIGN, None, account)], known, second.usage, entity_of(second))
-    used = second.usage.discovery[candidate.entities][:, list(candidate.templates)]
+    used = second.usage.found_in(candidate.entities, candidate.templates)
     (score,) = weight_scores(found, likeness([], second.usage, [candidate]), second.usage, [candidate])
     assert score == pytest.approx(-used[[0]].sum() / used.sum())
 

@@ -1,19 +1,23 @@
 """Who uses which template: a matter of the account for pools and tools, not for what everybody has."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from stillwatch.campaigns.repetition import log_e_of_use, usage_from_tables
 from stillwatch.campaigns.uses import Exposures, UsesByTemplate
 
 
-def log_e_repetitive(used: csr_array, held_out: csr_array, totals: NDArray[np.float64]) -> float:
-    templates = range(used.shape[1])
-    uses = UsesByTemplate.of(used, held_out).of_templates(templates).by_entity()
-    return log_e_of_use(uses, Exposures(totals))
+def log_e_repetitive(found: NDArray[Any], tested: NDArray[Any], totals: NDArray[np.float64]) -> float:
+    """Of all templates together; `found` and `tested` have shape (n_entities, n_templates)."""
+    half, entity, template = np.nonzero(np.stack([found, tested]))
+    n = np.stack([found, tested])[half, entity, template]
+    by_template = UsesByTemplate.counted(found.shape, entity, template, half == 1, n)
+    users, _ = by_template.of_templates(range(found.shape[1])).by_entity()
+    return log_e_of_use(users, Exposures(totals))
 
 
 def evidence(rng: np.random.Generator, uses: NDArray[np.int64], totals: NDArray[np.int64]) -> float:
@@ -21,7 +25,7 @@ def evidence(rng: np.random.Generator, uses: NDArray[np.int64], totals: NDArray[
     used = rng.binomial(uses, 0.5)
     other = rng.binomial(totals - uses, 0.5)
     both = np.column_stack([used + other, totals - used - other]).astype(float)
-    return log_e_repetitive(csr_array(used[:, None]), csr_array((uses - used)[:, None]), both)
+    return log_e_repetitive(used[:, None], (uses - used)[:, None], both)
 
 
 def test_fires_where_some_accounts_live_in_a_template():
@@ -49,7 +53,7 @@ def test_says_nothing_where_everybody_lives_in_it():
 
 
 def test_no_accounts_say_nothing():
-    assert log_e_repetitive(csr_array((0, 1)), csr_array((0, 1)), np.zeros((0, 2))) == 0.0
+    assert log_e_repetitive(np.zeros((0, 1), np.int64), np.zeros((0, 1), np.int64), np.zeros((0, 2))) == 0.0
 
 
 def test_tables_are_read_in_any_order():
@@ -74,9 +78,10 @@ def test_tables_are_read_in_any_order():
     found = usage_from_tables(usage, totals)
     assert found.entities.tolist() == ["a", "b", "c"]
     assert found.templates.tolist() == ["s", "t"]
-    np.testing.assert_array_equal(found.discovery.toarray(), [[4, 1], [0, 2], [0, 0]])
-    np.testing.assert_array_equal(found.held_out.toarray(), [[0, 0], [0, 3], [0, 0]])
-    np.testing.assert_array_equal(found.both.toarray(), [[4, 1], [0, 5], [0, 0]])
+    assert found.by_template.starts.tolist() == [0, 1, 3]
+    assert found.by_template.entity.tolist() == [0, 0, 1]
+    assert found.by_template.found.tolist() == [4, 1, 2]
+    assert found.by_template.tested.tolist() == [0, 0, 3]
     np.testing.assert_array_equal(found.totals, [[6, 0], [4, 5], [0, 9]])
     np.testing.assert_array_equal(found.span, [[1, 2], [3, 6], [7, 8]])
     # Only the discovery half is looked at: 2 of 4, and 1 of 3.

@@ -73,11 +73,13 @@ def sampled(world, tmp_path_factory):
 
 def test_small_groups_keep_everything_and_large_ones_some_accounts(sampled):
     usage, found, less, sample = sampled
-    level = fair_level(np.array([usage.volume(c.entities, c.templates) for c in found]), 60_000, BUDGET)
+    level = fair_level(
+        np.array([usage.volumes(c.entities, c.templates).sum() for c in found]), 60_000, BUDGET
+    )
     counts = np.bincount(sample.column("candidate").to_numpy(), minlength=len(found))
     assert 0.7 * BUDGET < counts.sum() < 1.2 * BUDGET
     for candidate, one, n in zip(found, less, counts.tolist(), strict=True):
-        volume = usage.volume(candidate.entities, candidate.templates)
+        volume = usage.volumes(candidate.entities, candidate.templates).sum()
         if volume <= level:
             assert (one.rate, one.drawn.all(), n) == (1.0, True, volume)
         else:

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 from scipy.stats import hypergeom
 
-from stillwatch.campaigns.candidates import CandidateSettings, _rare, candidates
+from stillwatch.campaigns.candidates import CandidateSettings, _rare, candidates, followed_up
 from stillwatch.campaigns.overlap import overlaps
 from stillwatch.campaigns.repetition import Usage, log_e_of_use
 from stillwatch.campaigns.split import split_by_mix
@@ -20,14 +20,24 @@ OTHERS = arrays(np.int64, (N_ENTITIES, 2), elements=st.integers(0, 400))
 TEMPLATES = st.lists(st.integers(0, N_TEMPLATES - 1), min_size=1, max_size=4, unique=True).map(sorted)
 
 
+def by_template_of(found, tested):
+    """In no order, and some counts in two pieces."""
+    half, entity, template = np.nonzero(np.stack([found, tested]))
+    n = np.stack([found, tested])[half, entity, template]
+    rows = np.random.default_rng(len(n)).permutation(np.arange(2 * len(n)) % max(len(n), 1))
+    first = np.zeros(2 * len(n), dtype=bool)
+    first[np.unique(rows, return_index=True)[1]] = True
+    piece = np.where(first, n[rows] - n[rows] // 2, n[rows] // 2)
+    return UsesByTemplate.counted(found.shape, entity[rows], template[rows], half[rows] == 1, piece)
+
+
 def usage_of(found, tested, others=0):
     totals = np.stack([found.sum(axis=1), tested.sum(axis=1)], axis=1) + others
     n_entities, n_templates = found.shape
     return Usage(
         np.array([f"e{i:06d}" for i in range(n_entities)]),
         np.array([f"t{i:05d}" for i in range(n_templates)]),
-        csr_array(found.astype(float)),
-        csr_array(tested.astype(float)),
+        by_template_of(found, tested),
         totals.astype(float),
         np.zeros((n_entities, 2), np.int64),
         np.zeros(n_templates),
@@ -49,7 +59,7 @@ def asked_one_by_one(found, tested, totals):
 def test_those_who_never_used_it_are_added_up_as_if_asked_one_by_one(counts, others, templates):
     found, tested = counts
     usage = usage_of(found, tested, others)
-    uses = usage.by_template.of_templates(templates).by_entity()
+    uses, _ = usage.by_template.of_templates(templates).by_entity()
     of_templates = [half[:, templates].sum(axis=1).astype(float) for half in counts]
     expected = asked_one_by_one(of_templates[0], of_templates[1], usage.totals)
     assert log_e_of_use(uses, usage.exposures) == pytest.approx(expected, rel=1e-9, abs=1e-9)
@@ -63,17 +73,43 @@ def test_uses_are_the_columns_of_the_matrix(counts, templates, entities):
     found = np.zeros((len(chosen), len(templates)))
     found[row, inside.template] = inside.found
     np.testing.assert_array_equal(found, counts[0][chosen][:, templates])
-    assert usage.volume(chosen, templates) == counts.sum(axis=0)[chosen][:, templates].sum()
-    added = uses.by_entity()
-    np.testing.assert_array_equal(added.entity, np.flatnonzero(counts.sum(axis=0)[:, templates].any(axis=1)))
-    np.testing.assert_array_equal(added.tested, counts[1][added.entity][:, templates].sum(axis=1))
+    np.testing.assert_array_equal(
+        usage.volumes(chosen, templates), counts.sum(axis=0)[chosen][:, templates].sum(axis=0)
+    )
+    np.testing.assert_array_equal(usage.found_in(chosen, templates).toarray(), found)
+    at, again = usage.by_template.of_group(chosen, templates)
+    np.testing.assert_array_equal(usage.by_template.entity[at], inside.entity)
+    np.testing.assert_array_equal(
+        np.stack([again.template, again.both]), np.stack([inside.template, inside.both])
+    )
+
+
+@given(COUNTS, TEMPLATES, st.sampled_from([1, 1_000]))
+def test_uses_are_added_up_by_entity_whether_its_numbers_are_near_or_far_apart(counts, templates, apart):
+    found, tested = (np.zeros((N_ENTITIES * apart, N_TEMPLATES), np.int64) for _ in counts)
+    found[::apart], tested[::apart] = counts
+    uses = usage_of(found, tested).by_template.of_templates(templates)
+    added, row = uses.by_entity()
+    np.testing.assert_array_equal(
+        added.entity, apart * np.flatnonzero(counts.sum(axis=0)[:, templates].any(axis=1))
+    )
+    np.testing.assert_array_equal(added.found, found[added.entity][:, templates].sum(axis=1))
+    np.testing.assert_array_equal(added.tested, tested[added.entity][:, templates].sum(axis=1))
+    np.testing.assert_array_equal(added.entity[row], uses.entity)
 
 
 def test_a_look_at_one_template_touches_its_users_only():
-    found = csr_array((np.ones(3), ([5, 99_999, 7], [0, 1, 1])), shape=(100_000, 2))
-    by_template = UsesByTemplate.of(found, csr_array(found.shape))
+    entity, template, ones = np.array([5, 99_999, 7]), np.array([0, 1, 1]), np.ones(3, np.int64)
+    by_template = UsesByTemplate.counted((100_000, 2), entity, template, ones == 0, ones)
     assert [len(by_template.of_templates([t]).entity) for t in range(2)] == [1, 2]
     assert by_template.starts.tolist() == [0, 1, 3]
+    assert by_template.entity.tolist() == [5, 7, 99_999]
+
+
+@given(COUNTS, st.integers(1, 4))
+def test_who_used_a_template_often(counts, least):
+    often = usage_of(*counts).by_template.used_often(least)
+    np.testing.assert_array_equal(often.toarray(), counts.sum(axis=0) >= least)
 
 
 @given(arrays(np.int64, 30, elements=st.integers(0, 50)), st.floats(0, 3), st.floats(0.1, 9))
@@ -114,6 +150,46 @@ def test_an_entity_with_very_many_templates_makes_no_pairs_and_changes_no_bundle
     ]
     assert (0, 1, 2) in bundles[0]
     assert bundles[0] == bundles[1]
+
+
+def two_pools_and_a_crowd():
+    """Two pools that share a template with each other, with a few who use it now and then, and others."""
+    rng = np.random.default_rng(3)
+    counts = rng.poisson(0.1, (2, 400, 12))
+    counts[:, :, 7] += rng.poisson(0.3, (2, 400))
+    counts[:, :60, 0:4] += rng.poisson(3, (2, 60, 4))
+    counts[:, 60:110, 3:7] += rng.poisson(3, (2, 50, 4))
+    counts[:, 110, 0] += 300
+    return usage_of(counts[0], counts[1], rng.integers(0, 60, (400, 2)))
+
+
+def test_candidates_know_what_they_hold_and_depend_on_no_thread():
+    usage = two_pools_and_a_crowd()
+    communities, kin = [np.arange(60), np.arange(50, 120)], [(0, 1), (2, 5)]
+    alone, together = (
+        candidates(usage, communities, CandidateSettings(), kin, threads=threads) for threads in (1, 3)
+    )
+    assert {one.discovered_by for one in alone} == {"templates", "links"}
+    assert len(alone) > 20  # wholes, parts and cores
+    for one, other in zip(alone, together, strict=True):
+        assert (one.templates, one.log_e_repetitive) == (other.templates, other.log_e_repetitive)
+        assert one.entities.tolist() == other.entities.tolist()
+        uses, row = usage.by_template.of_templates(one.templates).within(one.entities)
+        np.testing.assert_array_equal(one.each, np.bincount(row, uses.both, len(one.entities)))
+        np.testing.assert_array_equal(one.volumes, usage.volumes(one.entities, one.templates))
+        assert one.n_exchanges == one.each.sum()
+
+
+def test_a_group_is_followed_up_however_little_it_repeats():
+    usage = two_pools_and_a_crowd()
+    entities = np.arange(0, 400, 2)
+    expected = [e for e in entities.tolist() if usage.volumes(np.array([e]), [7]).sum() >= 2]
+    assert 0 < len(expected) < len(entities)
+    one = followed_up(usage, (7,), entities, "links", CandidateSettings(minimum_entities=1))
+    assert one is not None
+    assert (one.entities.tolist(), one.discovered_by) == (expected, "links")
+    assert one.log_e_repetitive < CandidateSettings().log_e_repetitive
+    assert followed_up(usage, (7,), entities, "links", CandidateSettings(minimum_entities=400)) is None
 
 
 @settings(max_examples=60)

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from scipy.sparse import csr_array
 
 from stillwatch.campaigns.tables import CAMPAIGNS, FLAGGED, MEMBERS_OVER_TIME, Rung
 from stillwatch.replaying.campaigns_over_time import Campaigns
@@ -19,8 +18,9 @@ POOL, SHAPED = Rung.ONE_TASK_POOL, Rung.TRAINING_SHAPED
 
 
 def usage() -> Any:
-    both = csr_array(np.ones((len(ENTITIES), len(TEMPLATES))))
-    return SimpleNamespace(entities=ENTITIES, templates=TEMPLATES, both=both)
+    """Everybody used every template once."""
+    once = lambda entities, templates: np.full(len(templates), float(len(entities)))  # noqa: E731
+    return SimpleNamespace(entities=ENTITIES, templates=TEMPLATES, volumes=once)
 
 
 def judged(entities, templates, fits=(), n=1000.0) -> Any:

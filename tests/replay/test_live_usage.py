@@ -81,8 +81,9 @@ def test_slices_add_up_to_the_scan_s_counts(engine, rows):
     found, want = live.usage(), counted(engine, table)
     assert found.entities.tolist() == want.entities.tolist()
     assert found.templates.tolist() == want.templates.tolist()
-    for mine, its in ((found.discovery, want.discovery), (found.held_out, want.held_out)):
-        assert (mine.toarray() == its.toarray()).all()
+    for name in ("starts", "entity", "found", "tested"):
+        mine, its = getattr(found.by_template, name), getattr(want.by_template, name)
+        assert mine.tolist() == its.tolist()
     assert (found.totals == want.totals).all() and (found.span == want.span).all()
     assert found.repeated == pytest.approx(want.repeated)
 
@@ -104,5 +105,8 @@ def test_days_outside_of_the_horizon_are_taken_away(engine, rows, since):
     assert found.entities.tolist() == want.entities.tolist()
     assert (found.totals == want.totals).all() and (found.span == want.span).all()
     used = np.isin(found.templates, want.templates)
-    assert (found.both[:, used].toarray() == want.both.toarray()).all()
-    assert found.both[:, ~used].sum() == 0
+    own = found.by_template.of_templates(np.flatnonzero(used).tolist())
+    its = want.by_template.of_templates(range(len(want.templates)))
+    for name in ("entity", "template", "found", "tested"):
+        assert getattr(own, name).tolist() == getattr(its, name).tolist()
+    assert len(own.entity) == len(found.by_template)

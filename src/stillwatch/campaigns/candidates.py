@@ -5,7 +5,9 @@ groups found through templates) at the shared attributes: those are left for the
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from stillwatch.campaigns.repetition import Usage, log_e_of_use
 from stillwatch.campaigns.split import split_by_mix
 from stillwatch.campaigns.uses import Uses
 from stillwatch.exchange.numbering import places_among
+from stillwatch.ordered import in_order
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,53 @@ class CandidateSettings:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A group to be tested: entities by templates (indices into `Usage`)."""
+    """A group to be tested: entities by templates (indices into `Usage`).
+
+    Attributes:
+        templates: ascending, as are the entities.
+        entities: shape (n_entities,).
+        discovered_by: templates or links.
+        log_e_repetitive: natural logarithm of the e-value of the rung *repetitive*.
+        volumes: exchanges of the entities in each of the templates, both halves, shape (n_templates,).
+        each: exchanges of each entity in the templates, both halves, shape (n_entities,).
+    """
 
     templates: tuple[int, ...]
     entities: NDArray[np.int64]
     discovered_by: str
     log_e_repetitive: float
+    volumes: NDArray[np.float64]
+    each: NDArray[np.float64]
+
+    @property
+    def n_exchanges(self) -> float:
+        """Exchanges of the entities in the templates."""
+        return float(self.volumes.sum())
+
+
+@dataclass(frozen=True)
+class _Bundle:
+    """Templates, and all who used them.
+
+    Attributes:
+        templates: ascending.
+        uses: of everybody, in these templates.
+        users: the same by entity.
+        row: place of each use's entity among the users.
+        log_e: natural logarithm of the e-value that their use is a matter of the account.
+    """
+
+    templates: tuple[int, ...]
+    uses: Uses
+    users: Uses
+    row: NDArray[np.int64]
+    log_e: float
+
+    @classmethod
+    def of(cls, usage: Usage, templates: tuple[int, ...]) -> "_Bundle":
+        uses = usage.by_template.of_templates(templates)
+        users, row = uses.by_entity()
+        return cls(templates, uses, users, row, log_e_of_use(users, usage.exposures))
 
 
 @dataclass(frozen=True)
@@ -70,18 +114,15 @@ class _Group:
 
     Attributes:
         candidate: the group.
+        bundle: its templates, with all who used them.
         uses: of its entities, in its templates.
         row: place of each use's entity in the group.
     """
 
     candidate: Candidate
+    bundle: _Bundle
     uses: Uses
     row: NDArray[np.int64]
-
-    @property
-    def volume(self) -> float:
-        """Exchanges, both halves."""
-        return float(self.uses.both.sum())
 
 
 def candidates(
@@ -89,6 +130,7 @@ def candidates(
     communities: Iterable[NDArray[np.int64]],
     settings: CandidateSettings,
     kin: Iterable[tuple[int, ...]] = (),
+    threads: int = 1,
 ) -> list[Candidate]:
     """All candidates, most exchanges first.
 
@@ -97,45 +139,64 @@ def candidates(
         communities: arrays of entity indices that links tie together.
         settings: limits.
         kin: bundles of template indices whose wordings are alike.
+        threads: how many bundles are looked at at once; no result depends on it.
     """
-    found: dict[tuple[tuple[int, ...], bytes], tuple[float, Candidate]] = {}
+    found: dict[tuple[tuple[int, ...], bytes], Candidate] = {}
+    bundles = sorted({*_bundles(usage, settings), *kin})
+    sources = [partial(_of_bundle, usage, templates, settings) for templates in bundles]
+    sources.append(partial(_of_communities, usage, communities, settings))
+    # Nothing is worth keeping back: all of them are kept in the end.
+    with closing(in_order(sources, threads, lambda candidate: 0, 0)) as made:
+        for candidate in made:
+            found.setdefault((candidate.templates, candidate.entities.tobytes()), candidate)
+    ranked = sorted(found.values(), key=lambda one: (-one.n_exchanges, one.templates, one.discovered_by))
+    return ranked[: settings.maximum]
 
-    def add(group: _Group | None) -> None:
-        if group is not None:
-            key = (group.candidate.templates, group.candidate.entities.tobytes())
-            found.setdefault(key, (group.volume, group.candidate))
 
-    bundles = {*_bundles(usage, settings), *kin}
-    for templates in sorted(bundles):
-        bundle = _group(usage, templates, None, settings)
-        if bundle is None:
-            continue
-        for part in (bundle, *_parts(usage, bundle, settings)):
-            add(part)
-            if _repeated_share(usage, part) < settings.dealt_once:
-                add(_core(usage, part, settings))
+def _of_bundle(usage: Usage, templates: tuple[int, ...], settings: CandidateSettings) -> Iterator[Candidate]:
+    """The users of a bundle, parts of them, and the cores of all these."""
+    whole = _group(_Bundle.of(usage, templates), None, "templates", settings)
+    if whole is None:
+        return
+    for group in (whole, *_parts(usage, whole, settings)):
+        yield group.candidate
+        if _repeated_share(usage, group) < settings.dealt_once:
+            core = _core(usage, group, settings)
+            if core is not None:
+                yield core.candidate
+
+
+def _of_communities(
+    usage: Usage, communities: Iterable[NDArray[np.int64]], settings: CandidateSettings
+) -> Iterator[Candidate]:
+    """The users, among accounts that links tie together, of what these share."""
     for community, shared in _shared(usage, communities, settings):
-        add(_group(usage, shared, community, settings))
-    ranked = sorted(found.values(), key=lambda one: (-one[0], one[1].templates, one[1].discovered_by))
-    return [candidate for _, candidate in ranked[: settings.maximum]]
+        group = _group(_Bundle.of(usage, shared), community, "links", settings)
+        if group is not None:
+            yield group.candidate
 
 
 def _parts(usage: Usage, group: _Group, settings: CandidateSettings, depth: int = 2) -> list[_Group]:
     """Parts of a bundle whose accounts differ in their mix of templates, and parts of those."""
-    candidate = group.candidate
+    candidate, uses = group.candidate, group.uses
     shape = (len(candidate.entities), len(candidate.templates))
-    counts = csr_array((group.uses.found, (group.row, group.uses.template)), shape=shape)
+    if shape[1] < 2:
+        return []
+    counts = csr_array((uses.found, (group.row, uses.template)), shape=shape)
     halves = split_by_mix(counts, settings.minimum_entities)
     if halves is None:
         return []
     result = []
     for rows in halves:
-        users = np.bincount(counts[rows].indices[counts[rows].data >= 1], minlength=shape[1])
+        inside = np.zeros(shape[0], dtype=bool)
+        inside[rows] = True
+        users = np.bincount(uses.template[inside[group.row] & (uses.found >= 1)], minlength=shape[1])
         used = np.flatnonzero(users >= settings.minimum_entities)
-        templates = tuple(candidate.templates[column] for column in used)
-        part = _group(usage, templates, candidate.entities[rows], settings) if templates else None
+        if len(used) == 0:
+            continue
+        bundle = _Bundle.of(usage, tuple(candidate.templates[column] for column in used))
+        part = _group(bundle, candidate.entities[rows], candidate.discovered_by, settings)
         if part is not None:
-            part = _found_as(part, candidate.discovered_by)
             result.append(part)
             result += _parts(usage, part, settings, depth - 1) if depth > 1 else []
     return result
@@ -148,14 +209,13 @@ def _core(usage: Usage, group: _Group, settings: CandidateSettings) -> _Group | 
     at, which no test of the group uses.
     """
     candidate = group.candidate
-    use = np.asarray(np.bincount(group.row, group.uses.both, len(candidate.entities)), dtype=np.float64)
-    share = use / np.maximum(usage.totals[candidate.entities].sum(axis=1), 1.0)
+    use = candidate.each
+    share = use / np.maximum(usage.exposures.of(candidate.entities), 1.0)
     middle, devotion = _typical(use, use), _typical(share, use)
     like = (use * settings.core >= middle) & (use <= middle * settings.core) & (2 * share >= devotion)
     if use[~like].sum() < settings.foreign * use.sum() or like.sum() < settings.minimum_entities:
         return None
-    core = _group(usage, candidate.templates, candidate.entities[like], settings)
-    return None if core is None else _found_as(core, candidate.discovered_by)
+    return _group(group.bundle, candidate.entities[like], candidate.discovered_by, settings)
 
 
 def _repeated_share(usage: Usage, group: _Group) -> float:
@@ -168,28 +228,50 @@ def _typical(values: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
     """Median of values where each exchange has a vote."""
     order = np.argsort(values, kind="stable")
     votes = np.cumsum(weight[order])
-    return float(values[order][np.searchsorted(votes, votes[-1] / 2)])
+    return float(values[order[np.searchsorted(votes, votes[-1] / 2)]])
 
 
 def _group(
-    usage: Usage, templates: tuple[int, ...], within: NDArray[np.int64] | None, settings: CandidateSettings
+    bundle: _Bundle, within: NDArray[np.int64] | None, discovered_by: str, settings: CandidateSettings
 ) -> _Group | None:
-    everywhere = usage.by_template.of_templates(templates)
-    uses = everywhere.by_entity()
-    entities = uses.entity[uses.both >= settings.minimum_exchanges]
+    """Those who used a bundle often enough, where they are a group that is worth a test.
+
+    Args:
+        bundle: the templates.
+        within: entities (ascending) that are looked at; None for all.
+        discovered_by: what the candidate says of that.
+        settings: limits.
+    """
+    users, uses, row = bundle.users, bundle.uses, bundle.row
+    kept = users.both >= settings.minimum_exchanges
     if within is not None:
-        entities = entities[places_among(within, entities) >= 0]
-    if len(entities) < settings.minimum_entities:
+        kept &= places_among(within, users.entity) >= 0
+    n_kept = int(np.count_nonzero(kept))
+    if n_kept < settings.minimum_entities:
         return None
-    log_e = log_e_of_use(uses, usage.exposures)
-    if log_e < max(settings.log_e_repetitive, settings.own_use * len(entities)):
+    if bundle.log_e < max(settings.log_e_repetitive, settings.own_use * n_kept):
         return None
-    candidate = Candidate(templates, entities, "templates" if within is None else "links", log_e)
-    return _Group(candidate, *everywhere.within(entities))
+    if n_kept < len(kept):
+        inside = kept[row]
+        uses, row = uses.where(inside), (np.cumsum(kept) - 1)[row[inside]]
+    volumes = np.asarray(np.bincount(uses.template, uses.both, len(bundle.templates)), dtype=np.float64)
+    candidate = Candidate(
+        bundle.templates, users.entity[kept], discovered_by, bundle.log_e, volumes, users.both[kept]
+    )
+    return _Group(candidate, bundle, uses, row)
 
 
-def _found_as(group: _Group, discovered_by: str) -> _Group:
-    return replace(group, candidate=replace(group.candidate, discovered_by=discovered_by))
+def followed_up(
+    usage: Usage,
+    templates: tuple[int, ...],
+    entities: NDArray[np.int64],
+    discovered_by: str,
+    settings: CandidateSettings,
+) -> Candidate | None:
+    """A candidate of these entities (ascending) however little it now repeats; None where too few are left."""
+    kept = replace(settings, log_e_repetitive=-np.inf, own_use=-np.inf)
+    group = _group(_Bundle.of(usage, templates), entities, discovered_by, kept)
+    return None if group is None else group.candidate
 
 
 def _bundles(usage: Usage, settings: CandidateSettings) -> list[tuple[int, ...]]:
@@ -222,14 +304,13 @@ def _shared(
     """Communities, each with the templates that it uses far more widely than its size explains (hypergeometric,
     Bonferroni), where there are any."""
     users, everywhere = None, np.zeros(0, np.int64)
-    n_entities, n_templates = usage.both.shape
+    n_entities, n_templates = len(usage.entities), len(usage.templates)
     threshold = np.log(1e-6 / max(n_templates, 1))
     for community in communities:
         if len(community) < settings.minimum_entities:
             continue
         if users is None:
-            users = csr_array(usage.both >= settings.minimum_exchanges)
-            users.eliminate_zeros()
+            users = usage.by_template.used_often(settings.minimum_exchanges)
             everywhere = np.bincount(users.indices, minlength=n_templates).astype(np.int64)
         inside = np.bincount(users[community].indices, minlength=n_templates).astype(np.int64)
         # At or below its expectation a count has no small p-value.

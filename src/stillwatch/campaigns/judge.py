@@ -8,7 +8,6 @@ from functools import partial
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
 from threadpoolctl import threadpool_limits
 
 from stillwatch.campaigns.births import Lives
@@ -108,7 +107,7 @@ def judge(
         tests = with_outputs(tests, usage.templates, beside.outputs)
     places = standings(tests, rates.fdr, rates.shape_error)
     return [
-        JudgedGroup(index, test, place, tuple(explain(test, place)), _volume(usage, test.candidate))
+        JudgedGroup(index, test, place, tuple(explain(test, place)))
         for index, test, place in zip(indices, tests, places, strict=True)
     ]
 
@@ -133,10 +132,3 @@ def _test(
     )
     asked = Asked(rows.forms[own].astype(np.float64), rows.model[own].astype(np.int64), rows.words[own])
     return run_tests(candidate, sample, entities, asked, background)
-
-
-def _volume(usage: Usage, candidate: Candidate) -> coo_array:
-    """Exchanges of the candidate by (entity, template), in the shape of the whole usage."""
-    uses, _ = usage.by_template.of_templates(candidate.templates).within(candidate.entities)
-    column = np.array(candidate.templates, dtype=np.int32)[uses.template]
-    return coo_array((uses.both, (uses.entity.astype(np.int32), column)), shape=usage.discovery.shape)

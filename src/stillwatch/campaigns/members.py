@@ -119,9 +119,11 @@ def _part_probabilities(
 
 def _others(part: JudgedGroup, users: _Users, usage: Usage, weight: FloatArray) -> BoolArray:
     """Users outside the part who may be members: tested in the wider group, or in none but the members' templates."""
-    counts = usage.both[users.number][:, list(part.tests.candidate.templates)]
+    templates = part.tests.candidate.templates
+    uses, row = usage.by_template.of_templates(templates).within(users.number)
     # What a declared organisation does is no secret, and takes no template from anybody.
-    counts = csr_array(counts.multiply(~users.declared[:, None]))
+    open_use = uses.both * ~users.declared[row]
+    counts = csr_array((open_use, (row, uses.template)), shape=(len(users.number), len(templates)))
     alone = theirs_alone(counts, weight >= CLEAR) & ~users.declared
     return np.asarray((users.of_part < 0) & ((users.tested >= 0) | alone))
 
@@ -144,15 +146,12 @@ def _test_ratios(part: JudgedGroup, wider: JudgedGroup, users: _Users) -> dict[s
 
 def _users(part: JudgedGroup, wider: JudgedGroup, usage: Usage, cells: Cells | None) -> _Users:
     columns = list(part.tests.candidate.templates)
-    counts = np.asarray(usage.both[:, columns].sum(axis=1), dtype=np.float64)
-    entities = wider.tests.candidate.entities
-    number = np.union1d(
-        np.flatnonzero(counts.ravel() > 0), np.union1d(entities, part.tests.candidate.entities)
-    )
-    of_part, tested = (
-        _numbered(group.tests.candidate.entities, len(usage.entities))[number] for group in (part, wider)
-    )
-    uses, totals = counts.ravel()[number], usage.totals.sum(axis=1)[number]
+    used, _ = usage.by_template.of_templates(columns).by_entity()
+    groups = [group.tests.candidate.entities for group in (part, wider)]
+    number = np.union1d(used.entity, np.union1d(*groups))
+    of_part, tested = (places_among(entities, number) for entities in groups)
+    uses, totals = np.zeros(len(number)), usage.totals[number].sum(axis=1)
+    uses[places_among(number, used.entity)] = used.both
     declared = np.zeros(len(number), dtype=bool)
     if cells is not None:
         entity = places_among(usage.entities[number], cells.entities)
@@ -163,13 +162,6 @@ def _users(part: JudgedGroup, wider: JudgedGroup, usage: Usage, cells: Cells | N
         uses = np.asarray(counted[1:], dtype=np.float64)
         declared[entity[(cells.entities != cells.accounts) & (entity >= 0)]] = True
     return _Users(number, of_part, tested, np.maximum(uses, 1.0), totals, declared)
-
-
-def _numbered(entities: IntArray, n: int) -> IntArray:
-    """Position of each of n entities in `entities`, or -1."""
-    positions = np.full(n, -1, dtype=np.int64)
-    positions[entities] = np.arange(len(entities))
-    return positions
 
 
 def _mixes(

@@ -110,7 +110,7 @@ def weight_scores(
 
 def _leaning(leaning: FloatArray, usage: Usage, candidate: Candidate) -> float:
     """Average of the accounts' labels, each exchange of the candidate counted once."""
-    used = csr_array(usage.discovery[candidate.entities][:, list(candidate.templates)])
+    used = usage.found_in(candidate.entities, candidate.templates)
     volume = np.asarray(used.sum(axis=1), dtype=np.float64).ravel()
     return float(leaning[candidate.entities] @ volume / max(float(volume.sum()), 1.0))
 
@@ -134,7 +134,7 @@ def likeness(found: Sequence[Label], usage: Usage, candidates: Sequence[Candidat
     benign = np.array([label.verdict.opinion is Opinion.BENIGN for label in found], dtype=np.bool_)
     result = np.zeros((len(found), len(candidates)))
     for column, candidate in enumerate(candidates):
-        used = csr_array(usage.discovery[candidate.entities][:, list(candidate.templates)])
+        used = usage.found_in(candidate.entities, candidate.templates)
         total = float(used.sum())
         if total == 0:
             continue

@@ -8,7 +8,7 @@ Works badly: where one campaign is all the traffic there is (nobody is left to d
 Evaded by: a new wording in every exchange, which leaves no template (links may still name the group).
 """
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,39 +34,37 @@ class Usage:
     Attributes:
         entities: names, shape (n_entities,).
         templates: names, shape (n_templates,).
-        discovery: counts, shape (n_entities, n_templates), in the half on which groups are found.
-        held_out: the same in the half on which they are tested.
-        totals: shape (n_entities, 2); all exchanges of the entity, columns as the halves above.
+        by_template: exchanges of each entity in each template, in the half on which groups are found and in that on
+            which they are tested.
+        totals: shape (n_entities, 2); all exchanges of the entity, discovery half, held-out half.
         span: shape (n_entities, 2); first and last exchange of any kind, microseconds since 1970.
         repeated: shape (n_templates,); share of the discovery half's exchanges whose task was asked before.
     """
 
     entities: NDArray[np.str_]
     templates: NDArray[np.str_]
-    discovery: csr_array
-    held_out: csr_array
+    by_template: UsesByTemplate
     totals: FloatArray
     span: NDArray[np.int64]
     repeated: FloatArray
-
-    @cached_property
-    def both(self) -> csr_array:
-        """Counts in both halves together."""
-        return csr_array(self.discovery + self.held_out)
-
-    @cached_property
-    def by_template(self) -> UsesByTemplate:
-        """Both halves, template by template."""
-        return UsesByTemplate.of(self.discovery, self.held_out)
 
     @cached_property
     def exposures(self) -> Exposures:
         """`totals`, for `log_e_of_use`."""
         return Exposures(self.totals)
 
-    def volume(self, entities: NDArray[np.int64], templates: Collection[int]) -> float:
-        """Exchanges of these entities (ascending) in these templates, both halves."""
-        return float(self.by_template.of_templates(templates).within(entities)[0].both.sum())
+    def volumes(self, entities: NDArray[np.int64], templates: Sequence[int]) -> FloatArray:
+        """Exchanges of these entities (ascending) in each of these templates, both halves, shape (len(templates),)."""
+        uses = self.by_template.of_group(entities, templates)[1]
+        return np.asarray(np.bincount(uses.template, uses.both, len(templates)), dtype=np.float64)
+
+    def found_in(self, entities: NDArray[np.int64], templates: Sequence[int]) -> csr_array:
+        """Exchanges of these entities (ascending) in these templates in the discovery half, shape (len(entities),
+        len(templates))."""
+        uses, row = self.by_template.of_templates(templates).within(entities)
+        used = uses.found > 0
+        counts = (uses.found[used], (row[used], uses.template[used]))
+        return csr_array(counts, shape=(len(entities), len(templates)))
 
 
 def usage_from_tables(template_usage: pa.Table, entity_totals: pa.Table) -> Usage:
@@ -74,13 +72,10 @@ def usage_from_tables(template_usage: pa.Table, entity_totals: pa.Table) -> Usag
     entities, entity_of_total = coded(entity_totals.column("entity"))
     templates, template_index = coded(template_usage.column("template_id"))
     entity_index = places_in(entities, template_usage.column("entity"))
-    counts = template_usage.column("n").to_numpy().astype(np.float64)
+    counts = template_usage.column("n").to_numpy()
     held_out = template_usage.column("held_out").to_numpy(zero_copy_only=False).astype(bool)
     shape = (len(entities), len(templates))
-
-    def half(which: NDArray[np.bool_]) -> csr_array:
-        return csr_array((counts[which], (entity_index[which], template_index[which])), shape=shape)
-
+    by_template = UsesByTemplate.counted(shape, entity_index, template_index, held_out, counts)
     totals = np.zeros((len(entities), 2))
     column = entity_totals.column("held_out").to_numpy(zero_copy_only=False).astype(np.int64)
     np.add.at(totals, (entity_of_total, column), entity_totals.column("n").to_numpy().astype(np.float64))
@@ -93,7 +88,7 @@ def usage_from_tables(template_usage: pa.Table, entity_totals: pa.Table) -> Usag
     of_entities, of_templates = (
         np.asarray(names.to_pylist(), dtype=np.str_) for names in (entities, templates)
     )
-    return Usage(of_entities, of_templates, half(~held_out), half(held_out), totals, span, repeated)
+    return Usage(of_entities, of_templates, by_template, totals, span, repeated)
 
 
 def _spans(entity_totals: pa.Table, entity: NDArray[np.int64], n_entities: int) -> NDArray[np.int64]:

@@ -4,18 +4,19 @@ A single template and the bundle it stands in are both tested; of groups that ho
 one of highest standing and strongest evidence is shown. Reported groups that share members are one campaign.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
 
 from stillwatch.campaigns.explanations import Explanation
 from stillwatch.campaigns.group import GroupTests
 from stillwatch.campaigns.ladder import Standing
+from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.tables import Rung
+from stillwatch.campaigns.uses import Uses, UsesByTemplate
 
 _HEIGHT: dict[Rung | None, int] = {rung: height for height, rung in enumerate([None, *Rung])}
 COVERED = 0.5
@@ -24,6 +25,8 @@ KNOWN = 0.8
 APART, APART_VOLUME = 0.1, 0.1
 """Groups inside another are campaigns of their own where they have at most this share of the smaller one's accounts in
 common, and each at least this part of the exchanges."""
+_ENTITY_BITS = 34
+"""More than entities ever need."""
 IMPURE = 0.05
 """Share of accounts with a mix of templates of their own from which a bundle may hold more than one pool."""
 
@@ -37,14 +40,14 @@ class JudgedGroup:
         tests: what the tests said.
         standing: its place on the ladder.
         explanations: nearest first.
-        volume: exchanges by (entity, template) of the group, for overlaps.
+        held: who of it used which of its templates when it was tested; None where the usage at hand is that of then.
     """
 
     index: int
     tests: GroupTests
     standing: Standing
     explanations: tuple[Explanation, ...]
-    volume: coo_array
+    held: Uses | None = None
 
     @property
     def reported(self) -> bool:
@@ -61,36 +64,54 @@ class JudgedGroup:
     @property
     def n_exchanges(self) -> float:
         """Exchanges of the group's entities in its templates."""
-        return float(self.volume.sum())
+        return self.tests.candidate.n_exchanges
 
 
-def distinct(groups: Sequence[JudgedGroup]) -> list[JudgedGroup]:
-    """Groups in order of standing, without those whose exchanges are mostly covered by groups before them."""
+def distinct(groups: Sequence[JudgedGroup], usage: Usage) -> list[JudgedGroup]:
+    """Groups in order of standing, without those whose exchanges are mostly covered by groups before them.
+
+    Args:
+        groups: judged groups; all `held`, or none.
+        usage: who used which template.
+    """
     welded = _welded([group for group in groups if group.reported])
     order = sorted(groups, key=lambda group: _place(group, group.index in welded))
     chosen: list[JudgedGroup] = []
-    places, n_cells = _cells(order)
+    if any(group.held is not None for group in order):
+        volumes, n_cells = _held_volumes(order)
+    else:
+        volumes, n_cells = _volumes(order, usage.by_template), len(usage.by_template)
     covered = np.zeros(n_cells, dtype=bool)
-    for group, place in zip(order, places, strict=True):
-        if group.n_exchanges == 0:
-            continue
-        inside = float(group.volume.data[covered[place]].sum())
-        if inside > COVERED * group.n_exchanges:
+    for group, (cells, n) in zip(order, volumes, strict=True):
+        if group.n_exchanges == 0 or float(n[covered[cells]].sum()) > COVERED * group.n_exchanges:
             continue
         chosen.append(group)
-        covered[place] = True
+        covered[cells] = True
     return chosen
 
 
-def _cells(groups: Sequence[JudgedGroup]) -> tuple[list[NDArray[np.int64]], int]:
-    """Number of the (entity, template) of each of a group's volumes, the same in all groups; and how many there are."""
-    keys = []
+_Volume = tuple[NDArray[np.int64], NDArray[np.float64]]
+"""Numbers of pairs of an entity and a template, the same in all groups, and the exchanges of each."""
+
+
+def _volumes(groups: Sequence[JudgedGroup], everything: UsesByTemplate) -> Iterator[_Volume]:
+    """What each group holds, one after the other: together they hold a large dataset many times over."""
     for group in groups:
-        row, column = group.volume.coords
-        keys.append(row.astype(np.int64) * group.volume.shape[1] + column)
-    cells, place = np.unique(np.concatenate([np.zeros(0, np.int64), *keys]), return_inverse=True)
+        cells, uses = everything.of_group(group.tests.candidate.entities, group.tests.candidate.templates)
+        yield cells, uses.both
+
+
+def _held_volumes(groups: Sequence[JudgedGroup]) -> tuple[Iterator[_Volume], int]:
+    """What each group held when it was tested, and the number of pairs."""
+    keys, counts = [], []
+    for group in groups:
+        assert group.held is not None
+        template = np.array(group.tests.candidate.templates, dtype=np.int64)[group.held.template]
+        keys.append(template << _ENTITY_BITS | group.held.entity)
+        counts.append(group.held.both)
+    pairs, place = np.unique(np.concatenate(keys), return_inverse=True)
     ends = np.cumsum([len(key) for key in keys], dtype=np.int64)
-    return np.split(place.reshape(-1), ends)[: len(keys)], len(cells)
+    return zip(np.split(place.reshape(-1), ends), counts, strict=False), len(pairs)
 
 
 def _welded(reported: Sequence[JudgedGroup]) -> set[int]:

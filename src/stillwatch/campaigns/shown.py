@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
-import numpy as np
 import pyarrow as pa
 
 from stillwatch.campaigns.belonging import belonging_steps
@@ -205,7 +204,7 @@ def shown_groups(
         tested: all tested groups, where `judged` is only a part of them.
     """
     everything = judged if tested is None else tested
-    groups = distinct(judged)
+    groups = distinct(judged, usage)
     reported = [group for group in groups if group.reported]
     joined = sorted(campaigns(reported), key=lambda one: -sum(part.n_exchanges for part in one.cores))
     others = sorted((group for group in groups if not group.reported), key=lambda group: -group.n_exchanges)
@@ -229,8 +228,8 @@ def _shown(prefix: str, joined: Joined, usage: Usage, taken: set[str], known: _K
 
 def _names(prefix: str, main: JudgedGroup, usage: Usage) -> Iterator[str]:
     """Names of a group, the best first: by its most used template, which stays when accounts are replaced."""
-    volume = np.asarray(main.volume.sum(axis=0)).ravel()
-    template = str(usage.templates[int(volume.argmax())])
+    candidate = main.tests.candidate
+    template = str(usage.templates[candidate.templates[int(candidate.volumes.argmax())]])
     for ordinal in count(1):
         yield f"{prefix}_{hashlib.sha256(f'{template} {ordinal}'.encode()).hexdigest()[:10]}"
 

@@ -195,13 +195,13 @@ def sample_steps() -> list[Step]:
 
 
 def find_candidates(
-    tables: Mapping[str, pa.Table], settings: CandidateSettings
+    tables: Mapping[str, pa.Table], settings: CandidateSettings, threads: int = 1
 ) -> tuple[Usage, list[Candidate]]:
     """Candidates from the tables `template_usage`, `entity_totals`, `communities` (entity, community) and
     `template_kin` (template_a, template_b, similarity; no kin where it is missing)."""
     usage = usage_from_tables(tables["template_usage"], tables["entity_totals"])
     kin = kin_bundles(tables["template_kin"], usage) if "template_kin" in tables else []
-    return usage, candidates(usage, communities_of(tables["communities"], usage), settings, kin)
+    return usage, candidates(usage, communities_of(tables["communities"], usage), settings, kin, threads)
 
 
 def candidate_tables(

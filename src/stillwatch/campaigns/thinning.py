@@ -52,7 +52,7 @@ def thinnings(usage: Usage, found: Sequence[Candidate], cap: int, budget: int | 
         cap: about how many exchanges of one candidate are tested at most.
         budget: about how many exchanges are tested in all; None for no bound.
     """
-    held = volumes(usage, found)
+    held = np.array([candidate.n_exchanges for candidate in found], dtype=np.float64)
     level = fair_level(held, cap, budget)
     names = pa.array(usage.entities.tolist(), pa.string())
     order = uniform_of(names, _SEED).to_numpy() if len(names) else np.zeros(0)
@@ -60,11 +60,6 @@ def thinnings(usage: Usage, found: Sequence[Candidate], cap: int, budget: int | 
         _thinning(usage, candidate, volume, level, order)
         for candidate, volume in zip(found, held.tolist(), strict=True)
     ]
-
-
-def volumes(usage: Usage, found: Sequence[Candidate]) -> FloatArray:
-    """Exchanges of each candidate's entities in its templates, shape (n_candidates,)."""
-    return np.array([usage.volume(one.entities, one.templates) for one in found], dtype=np.float64)
 
 
 def fair_level(volumes: FloatArray, cap: float, budget: float | None) -> float:
@@ -89,8 +84,7 @@ def _thinning(usage: Usage, candidate: Candidate, volume: float, level: float, o
     n = len(candidate.entities)
     drawn = np.ones(n, dtype=bool)
     if volume > level:
-        uses, row = usage.by_template.of_templates(candidate.templates).within(candidate.entities)
-        each = np.bincount(row, uses.both, n)
+        each = candidate.each
         places = np.argsort(order[candidate.entities], kind="stable")
         # As many as have enough together, should they have less than `EACH`.
         enough = int(np.searchsorted(np.cumsum(each[places]), level)) + 1

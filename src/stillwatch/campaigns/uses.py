@@ -1,17 +1,25 @@
 """Who used each template, by template: every look at a group costs what the group's templates hold, not the whole
 dataset."""
 
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import coo_array, csr_array
 
 from stillwatch.exchange.numbering import places_among
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
+SmallInts = NDArray[np.int32]
+BoolArray = NDArray[np.bool_]
+
+_SPARSE = 16
+"""Entities up to which, for each use, it is faster to count them all than to put the uses in order."""
+_BITS = 32
+"""Exchanges of one entity in one template are fewer than 2 to the power of this less one, in either half."""
 
 
 @dataclass(frozen=True)
@@ -30,21 +38,36 @@ class Uses:
     found: FloatArray
     tested: FloatArray
 
-    @property
+    @cached_property
     def both(self) -> FloatArray:
         """Exchanges in both halves, shape (n,)."""
         return self.found + self.tested
 
-    def by_entity(self) -> "Uses":
-        """The same with all templates added up: one row an entity, in order."""
-        if len(self.entity) == 0 or self.template[-1] == 0:
-            return self  # one template: its entities are in order already
-        # Each template's entities are in order: a stable sort merges these runs, and is much faster than another.
-        order = np.argsort(self.entity, kind="stable")
-        entity = self.entity[order]
-        first = np.flatnonzero(_opens(entity))
-        found, tested = (np.add.reduceat(half[order], first) for half in (self.found, self.tested))
-        return Uses(entity[first], np.zeros(len(first), np.int64), found, tested)
+    def by_entity(self) -> tuple["Uses", IntArray]:
+        """The same with all templates added up, one row an entity, in order; and the row that each use went to."""
+        n = len(self.entity)
+        if n == 0 or self.template[-1] == 0:
+            return self, np.arange(n)  # one template: its entities are in order already
+        most = int(self.entity.max()) + 1
+        if most > _SPARSE * n:
+            entity, row = np.unique(self.entity, return_inverse=True)
+            return self._added_up(entity, row), row
+        used = np.zeros(most, dtype=bool)
+        used[self.entity] = True
+        entity = np.flatnonzero(used)
+        row = (np.cumsum(used) - 1)[self.entity]
+        return self._added_up(entity, row), row
+
+    def _added_up(self, entity: IntArray, row: IntArray) -> "Uses":
+        n = len(entity)
+        found, tested = (
+            np.asarray(np.bincount(row, half, n), dtype=np.float64) for half in (self.found, self.tested)
+        )
+        return Uses(entity, np.zeros(n, np.int64), found, tested)
+
+    def where(self, chosen: BoolArray) -> "Uses":
+        """Some of them, shape (n,)."""
+        return Uses(self.entity[chosen], self.template[chosen], self.found[chosen], self.tested[chosen])
 
     def within(self, entities: IntArray) -> tuple["Uses", IntArray]:
         """Those of some entities, and the place of each row's entity among them.
@@ -54,56 +77,84 @@ class Uses:
         """
         place = places_among(entities, self.entity)
         inside = place >= 0
-        kept = Uses(self.entity[inside], self.template[inside], self.found[inside], self.tested[inside])
-        return kept, place[inside]
+        return self.where(inside), place[inside]
 
 
 @dataclass(frozen=True)
 class UsesByTemplate:
-    """All uses, templates one after the other.
+    """All uses, templates one after the other: in types as small as they can be, since there are tens of millions.
 
     Attributes:
+        n_entities: entities that there are.
         starts: where each template begins, shape (n_templates + 1,).
         entity, found, tested: as in `Uses`, shape (n_uses,).
     """
 
+    n_entities: int
     starts: IntArray
-    entity: IntArray
-    found: FloatArray
-    tested: FloatArray
+    entity: SmallInts
+    found: SmallInts
+    tested: SmallInts
 
     @classmethod
-    def of(cls, discovery: csr_array, held_out: csr_array) -> "UsesByTemplate":
-        """From both halves, each of shape (n_entities, n_templates)."""
-        n_entities, n_templates = discovery.shape
-        keys, values = [], []
-        for half in (discovery, held_out):
-            column = half.tocsc()
-            column.sum_duplicates()
-            template = np.repeat(np.arange(n_templates, dtype=np.int64), np.diff(column.indptr))
-            keys.append(template * n_entities + column.indices)
-            values.append(column.data)
-        # Both are in order: a stable sort merges them.
-        merged = np.sort(np.concatenate(keys), kind="stable")
-        key = merged[_opens(merged)]
-        found, tested = np.zeros(len(key)), np.zeros(len(key))
-        for filled, own_key, own in zip((found, tested), keys, values, strict=True):
-            filled[np.searchsorted(key, own_key)] = own
-        template = key // max(n_entities, 1)
-        starts = np.searchsorted(template, np.arange(n_templates + 1)).astype(np.int64)
-        return cls(starts, key % max(n_entities, 1), found, tested)
+    def counted(
+        cls, shape: tuple[int, int], entity: IntArray, template: IntArray, held_out: BoolArray, n: IntArray
+    ) -> "UsesByTemplate":
+        """From counts of one half or the other in any order; arrays of one length.
 
-    def of_templates(self, templates: Collection[int]) -> Uses:
+        Args:
+            shape: (n_entities, n_templates).
+            entity, template: numbers.
+            held_out: whether the exchanges are of the held-out half.
+            n: exchanges.
+        """
+        # Both halves stand in one number, so that they are put in order and joined at once.
+        packed = n.astype(np.int64) << np.where(held_out, _BITS, 0)
+        column = coo_array((packed, (entity, template)), shape=shape).tocsr().tocsc()
+        found, tested = column.data & ((1 << _BITS) - 1), column.data >> _BITS
+        return cls(
+            shape[0],
+            column.indptr.astype(np.int64),
+            column.indices.astype(np.int32, copy=False),
+            found.astype(np.int32),
+            tested.astype(np.int32),
+        )
+
+    def of_templates(self, templates: Sequence[int]) -> Uses:
         """Uses of these templates, in the order given."""
-        ranges = [slice(self.starts[number], self.starts[number + 1]) for number in templates]
+        return self._at(*self._places(templates))
+
+    def of_group(self, entities: IntArray, templates: Sequence[int]) -> tuple[IntArray, Uses]:
+        """Where the uses of these entities (ascending) in these templates stand, and the uses."""
+        at, template = self._places(templates)
+        inside = np.flatnonzero(places_among(entities, self.entity[at]) >= 0)
+        own = inside + at.start if isinstance(at, slice) else at[inside]
+        return own, self._at(own, template[inside])
+
+    def _places(self, templates: Sequence[int]) -> tuple[slice | IntArray, IntArray]:
+        """Where the uses of these templates stand, and the place of each one's template in `templates`."""
+        ranges = [slice(int(self.starts[number]), int(self.starts[number + 1])) for number in templates]
         if len(ranges) == 1:
-            own = ranges[0]
-            place = np.zeros(own.stop - own.start, np.int64)
-            return Uses(self.entity[own], place, self.found[own], self.tested[own])
+            return ranges[0], np.zeros(ranges[0].stop - ranges[0].start, np.int64)
         sizes = [one.stop - one.start for one in ranges]
-        place = np.repeat(np.arange(len(ranges), dtype=np.int64), sizes)
         at = np.concatenate([np.zeros(0, np.int64), *(np.arange(one.start, one.stop) for one in ranges)])
-        return Uses(self.entity[at], place, self.found[at], self.tested[at])
+        return at, np.repeat(np.arange(len(ranges), dtype=np.int64), sizes)
+
+    def __len__(self) -> int:
+        return len(self.entity)
+
+    def used_often(self, least: int) -> csr_array:
+        """Which entities have at least so many exchanges in which templates, shape (n_entities, n_templates)."""
+        often = np.flatnonzero(self.found + self.tested >= least)
+        template = np.searchsorted(self.starts, often, side="right") - 1
+        ones = np.ones(len(often), dtype=np.bool_)
+        return csr_array(
+            (ones, (self.entity[often], template)), shape=(self.n_entities, len(self.starts) - 1)
+        )
+
+    def _at(self, at: slice | IntArray, template: IntArray) -> Uses:
+        found, tested = (half[at].astype(np.float64) for half in (self.found, self.tested))
+        return Uses(self.entity[at].astype(np.int64), template, found, tested)
 
 
 class Exposures:
@@ -121,16 +172,13 @@ class Exposures:
         self._ordered = np.sort(self.tested)
         self._sums = np.concatenate([[0.0], np.cumsum(self._ordered)])
 
+    def of(self, entities: IntArray) -> FloatArray:
+        """Exchanges of some entities in both halves."""
+        return self.found[entities] + self.tested[entities]
+
     def clipped_sum(self, slope: float, most: float) -> float:
         """Sum over all entities of min(slope x exchanges of the held-out half, most), slope >= 0."""
         if slope == 0.0:
             return 0.0
         below = int(np.searchsorted(self._ordered, most / slope))
         return float(slope * self._sums[below] + most * (len(self._ordered) - below))
-
-
-def _opens(ordered: IntArray) -> NDArray[np.bool_]:
-    """Where a value of an array in order stands for the first time."""
-    opens = np.ones(len(ordered), dtype=bool)
-    opens[1:] = ordered[1:] != ordered[:-1]
-    return opens

@@ -202,7 +202,7 @@ def _snapshot(group: ShownGroup, usage: Usage) -> Tracked:
 
 def _exchanges(group: ShownGroup, usage: Usage, templates: list[int]) -> int:
     inside = np.isin(usage.entities, np.array(sorted(group.members), dtype=usage.entities.dtype))
-    return int(usage.both[np.flatnonzero(inside)][:, templates].sum())
+    return int(usage.volumes(np.flatnonzero(inside), templates).sum())
 
 
 def _why(old: Tracked, judged: Sequence[JudgedGroup], usage: Usage) -> str | None:

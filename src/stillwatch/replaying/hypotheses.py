@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from stillwatch.campaigns.candidates import Candidate, CandidateSettings
+from stillwatch.campaigns.candidates import Candidate, CandidateSettings, followed_up
 from stillwatch.campaigns.online import look_place
-from stillwatch.campaigns.repetition import Usage, log_e_of_use
+from stillwatch.campaigns.repetition import Usage
 
 SAME = 0.5
 """Least Jaccard index of the templates of one hypothesis at two looks."""
@@ -123,12 +123,7 @@ def followed(usage: Usage, hypothesis: Hypothesis, settings: CandidateSettings) 
     entities = np.array(sorted(_numbers(hypothesis.entities, entity_number)), dtype=np.int64)
     if not templates or len(entities) == 0:
         return None
-    uses = usage.by_template.of_templates(templates).by_entity()
-    entities = np.intersect1d(entities, uses.entity[uses.both >= settings.minimum_exchanges])
-    if len(entities) < settings.minimum_entities:
-        return None
-    log_e = log_e_of_use(uses, usage.exposures)
-    return Candidate(tuple(templates), entities, hypothesis.discovered_by, log_e)
+    return followed_up(usage, tuple(templates), entities, hypothesis.discovered_by, settings)
 
 
 def _numbers(names: Sequence[str], number: Mapping[str, int]) -> list[int]:

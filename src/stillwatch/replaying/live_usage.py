@@ -7,10 +7,10 @@ reading their exchanges again. Only days within the horizon count.
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.sample import HOUR_US
+from stillwatch.campaigns.uses import UsesByTemplate
 from stillwatch.exchange.schema import TIMESTAMP
 from stillwatch.replaying.counts import Counts, InOrder, Ints
 
@@ -155,21 +155,14 @@ class LiveUsage:
         shape = (len(entities), len(templates))
         row, column = place[entity], template_place[template]
         sums = self._counts.sums
-        n = sums[:, 0].astype(np.float64)
-
-        def of(which: int) -> csr_array:
-            chosen = half == which
-            return csr_array((n[chosen], (row[chosen], column[chosen])), shape=shape)
-
-        found = half == 0
+        n, found = sums[:, 0], half == 0
         again = np.bincount(column[found], sums[found, 1], minlength=shape[1])
         asked = np.bincount(column[found], n[found], minlength=shape[1])
         order = np.argsort(place)
         return Usage(
             entities,
             templates,
-            of(0),
-            of(1),
+            UsesByTemplate.counted(shape, row, column, ~found, n),
             self._totals[order].astype(np.float64),
             self._spans[order],
             again / np.maximum(asked, 1.0),

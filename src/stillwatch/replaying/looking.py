@@ -20,7 +20,6 @@ from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.steps import candidate_tables, communities_of, kin_bundles, sample_steps, wordings
 from stillwatch.campaigns.tables import Rung
-from stillwatch.campaigns.thinning import volumes
 from stillwatch.engines.memory import MemoryEngine
 from stillwatch.replaying.hypotheses import (
     followed,
@@ -138,10 +137,9 @@ class Looks:
         if which is not Which.DUE:
             again = self._unnamed(state, reported - set(places), usage)
             found, places = [*found, *(c for _, c in again)], [*places, *(p for p, _ in again)]
-        size = volumes(usage, found)
         chosen: list[int] = []
         for at, place in enumerate(places):
-            due = is_due(size[at], known[place] if place is not None else None)
+            due = is_due(found[at].n_exchanges, known[place] if place is not None else None)
             # What is reported is followed on its latest data; a new day knows no outcome of the day before.
             wanted = place in reported and place not in outcomes.groups
             if due or wanted or (which is Which.ALL and place is not None):
@@ -258,7 +256,9 @@ def _take(
             rows.append(row)
             numbers.append(number)
             places.append(place)
-        outcomes.groups[number] = group
+        candidate = group.tests.candidate
+        held = usage.by_template.of_group(candidate.entities, candidate.templates)[1]
+        outcomes.groups[number] = replace(group, held=held)  # the usage goes on
     if rows:
         which, at = np.array(numbers, dtype=np.int64), np.array(places, dtype=np.int64)
         state.processes = state.processes.looked(which, at, log_e[rows])

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
 
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
@@ -19,12 +18,12 @@ class Renumbering:
     Attributes:
         entity: new number of each old entity.
         template: new number of each old template.
-        shape: (entities, templates) of the later usage.
+        is_same: whether no number changed.
     """
 
     entity: Ints
     template: Ints
-    shape: tuple[int, int]
+    is_same: bool
 
     @classmethod
     def between(cls, old: Usage, new: Usage) -> "Renumbering":
@@ -32,12 +31,12 @@ class Renumbering:
         return cls(
             np.searchsorted(new.entities, old.entities).astype(np.int64),
             np.searchsorted(new.templates, old.templates).astype(np.int64),
-            (len(new.entities), len(new.templates)),
+            len(new.entities) == len(old.entities) and len(new.templates) == len(old.templates),
         )
 
     def of(self, group: JudgedGroup) -> JudgedGroup:
         """The group in new numbers; the order of its entities, which its tests go by, stays."""
-        if group.volume.shape == self.shape:
+        if self.is_same:
             return group
         candidate = group.tests.candidate
         renamed = replace(
@@ -45,6 +44,7 @@ class Renumbering:
             entities=self.entity[candidate.entities],
             templates=tuple(int(number) for number in self.template[list(candidate.templates)]),
         )
-        row, column = group.volume.coords
-        placed = coo_array((group.volume.data, (self.entity[row], self.template[column])), shape=self.shape)
-        return replace(group, tests=replace(group.tests, candidate=renamed), volume=placed)
+        renumbered = replace(group, tests=replace(group.tests, candidate=renamed))
+        if group.held is None:
+            return renumbered
+        return replace(renumbered, held=replace(group.held, entity=self.entity[group.held.entity]))
