@@ -27,7 +27,7 @@ def everyone(lives):
 def test_fires_on_a_simulated_pool_that_is_refilled(infrastructure, tmp_path):
     dataset = simulated({**CAMPAIGN, "bans_per_day": 0.06, "infrastructure": infrastructure}, tmp_path)
     lives = lives_of(dataset, tmp_path / "steps")
-    born, banned = lives.of(labelled(dataset))
+    born, banned = lives.of(lives.places_of(labelled(dataset)))
     found = births_after_bans_test(born, banned, everyone(lives))
     assert found.log_e > np.log(100)
     assert found.followed > 1.3 * found.expected
@@ -35,7 +35,7 @@ def test_fires_on_a_simulated_pool_that_is_refilled(infrastructure, tmp_path):
     assert f"{found.followed} of {found.n_waves}" in said.words
     assert said.log_e == found.log_e
     people = set(lives.entity.tolist()) - labelled(dataset)
-    born, banned = lives.of(people)
+    born, banned = lives.of(lives.places_of(people))
     assert births_after_bans_test(born, banned, everyone(lives)).log_e < np.log(20)
 
 
@@ -43,7 +43,7 @@ def test_evaded_by_a_stock_that_was_opened_beforehand(tmp_path):
     """The docstring says so: the same bans, with the replacements opened weeks ago."""
     dataset = simulated({**CAMPAIGN, "bans_per_day": 0.06}, tmp_path)
     lives = lives_of(dataset, tmp_path / "steps")
-    born, banned = lives.of(labelled(dataset))
+    born, banned = lives.of(lives.places_of(labelled(dataset)))
     stock = np.sort(np.where(born > banned.min(), born - 30 * DAY_US, born))
     assert births_after_bans_test(stock, banned, everyone(lives)).log_e < np.log(20)
 
@@ -137,7 +137,9 @@ def test_declared_organisations_and_unknown_moments_are_left_out():
     entities = pa.table({"account_id": ["a", "b", "c"], "entity": ["a", "b", "a firm"]})
     lives = Lives.from_tables(accounts, entities)
     assert sorted(lives.entity.tolist()) == ["a", "b"]
-    born, banned = lives.of(["a", "b", "c", "a firm"])
+    places = lives.places_of(["a", "b", "c", "a firm", "b"])
+    assert places.tolist() == [0, 1, -1, -1, 1]
+    born, banned = lives.of(places)
     assert born.tolist() == [1]
     assert banned.tolist() == [2]
 

@@ -73,10 +73,14 @@ class Lives:
             _moments(own.column("banned_at")),
         )
 
-    def of(self, entities: Iterable[str]) -> tuple[Ints, Ints]:
-        """Births and bans (each sorted, known ones only) of the named entities."""
-        places = [self._places[name] for name in set(entities) if name in self._places]
-        return _known(self.born[places]), _known(self.banned[places])
+    def places_of(self, entities: Iterable[str]) -> Ints:
+        """Place of each named entity, -1 for one that is not there."""
+        return np.fromiter((self._places.get(name, -1) for name in entities), np.int64)
+
+    def of(self, places: Ints) -> tuple[Ints, Ints]:
+        """Births and bans (each sorted, known ones only) of the entities at some places, -1 for an unknown one."""
+        there = np.unique(places[places >= 0])
+        return _known(self.born[there]), _known(self.banned[there])
 
     @cached_property
     def everyone_banned(self) -> Ints:

@@ -130,8 +130,9 @@ def owner_share(
     return largest / max(float(weight.sum()), 1.0)
 
 
-def tied_entities(entities: IntArray, models: AttributeModels, kind: str) -> frozenset[str]:
-    """Names of the entities of a group, given by number, that share a tied value of that kind with another of it."""
-    known = np.sort(entities[entities >= 0])
-    holding = holding_tied_value(known, models.attributes.kinds[kind])
-    return frozenset(models.attributes.entities[number] for number in known[holding].tolist())
+def tied_entities(entities: IntArray, models: AttributeModels, kind: str) -> NDArray[np.bool_]:
+    """Whether each entity of a group, given by number, shares a tied value of that kind with another of it; (n,)."""
+    found = np.zeros(len(entities), dtype=bool)
+    known = entities >= 0
+    found[known] = holding_tied_value(entities[known], models.attributes.kinds[kind])
+    return found

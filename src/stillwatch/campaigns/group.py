@@ -1,6 +1,6 @@
 """All tests of one candidate group, gathered."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,7 +62,8 @@ class GroupTests:
         shared: the attribute tests by kind; empty where ties found the group.
         owner_share: largest part of the exchanges behind one tied payment instrument or e-mail domain.
         shape: training shape.
-        tied: kind of attribute that ties the group as a whole -> entities that share a value with another.
+        tied: kind of attribute that ties the group as a whole -> which of its entities share a value with another,
+            shape (n_entities,).
         log_e: natural logarithm of each family's e-value.
         left_out: families that do not count.
     """
@@ -78,7 +79,7 @@ class GroupTests:
     shared: Mapping[str, SharedAttribute]
     owner_share: float
     shape: TrainingShape
-    tied: Mapping[str, Set[str]]
+    tied: Mapping[str, NDArray[np.bool_]]
     log_e: Mapping[str, float]
     left_out: Collection[str] = ()
 
@@ -112,31 +113,29 @@ class Background:
 
 @dataclass(frozen=True)
 class Entities:
-    """Some of all entities.
+    """Where some entities stand in what is known beside their exchanges; arrays of shape (n,).
+
+    Names are looked up once: those of a large group are some megabytes.
 
     Attributes:
-        everybody: names of all.
-        places: which of them, shape (n,).
-        numbers: those of `Attributes.numbers_of`, shape (n,).
+        numbers: of `Attributes.numbers_of`.
+        lives: of `Lives.places_of`; -1 where nothing is known of lives.
     """
 
-    everybody: NDArray[np.str_]
-    places: NDArray[np.int64]
     numbers: NDArray[np.int64]
+    lives: NDArray[np.int64]
 
     @classmethod
-    def of(cls, names: NDArray[np.str_], models: AttributeModels) -> "Entities":
-        """All of them."""
-        return cls(names, np.arange(len(names)), models.attributes.numbers_of(names.tolist()))
+    def of(cls, names: Sequence[str], background: Background) -> "Entities":
+        """Entities by their names."""
+        lives = np.full(len(names), -1, np.int64)
+        if background.lives is not None:
+            lives = background.lives.places_of(names)
+        return cls(background.models.attributes.numbers_of(names), lives)
 
     def some(self, places: NDArray[np.int64]) -> "Entities":
         """Those at some places."""
-        return Entities(self.everybody, self.places[places], self.numbers[places])
-
-    @property
-    def names(self) -> NDArray[np.str_]:
-        """Shape (n,); made anew each time, for the strings of a large group are some megabytes."""
-        return self.everybody[self.places]
+        return Entities(self.numbers[places], self.lives[places])
 
 
 @dataclass(frozen=True)
@@ -206,7 +205,7 @@ def run_tests(
                 words.by_owner(*both, firms.sample.n_entities) for both in zip(alone, by_firms, strict=True)
             ]
             fresh = min(fresh, partition_test(firms.sample, FRESH_RATE), key=lambda verdict: verdict.log_e)
-        last = [*_births(entities.names, background.lives), words.sittings(within)]
+        last = [*_births(entities.lives, background.lives), words.sittings(within)]
     findings = [
         words.repetition(candidate, len(sample.ts)),
         *(words.tie(kind, found, ties[kind], connected) for kind, found in shared.items()),
@@ -250,10 +249,10 @@ def _of_all(verdict: Verdict, seen: NDArray[np.int64], n: int) -> Verdict:
     return replace(verdict, log_ratios=log_ratios)
 
 
-def _births(entities: NDArray[np.str_], lives: births.Lives | None) -> list[Finding]:
+def _births(places: NDArray[np.int64], lives: births.Lives | None) -> list[Finding]:
     if lives is None:
         return []
-    born, banned = lives.of(entities.tolist())
+    born, banned = lives.of(places)
     return [births.words(births.births_after_bans_test(born, banned, lives.everyone_banned))]
 
 

@@ -86,7 +86,7 @@ def judge(
     background = Background(
         beside.models, rates.benign_form, beside.lives, beside.wordings, rates.left_out, rates.thorough
     )
-    everybody = Entities.of(usage.entities, beside.models)
+    everybody = Entities.of(usage.entities.tolist(), background)
     own = [rows.of(index) for index in range(len(found))]
     indices = [index for index, part in enumerate(own) if part.stop > part.start]
 

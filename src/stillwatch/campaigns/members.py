@@ -96,12 +96,10 @@ def _part_probabilities(
     ratios = _test_ratios(part, wider, users)
     if cells is not None:
         ratios.pop("template_mix", None)  # `pairs` says the same of more
-    tied = {
-        kind: holders | wider.tests.tied.get(kind, frozenset()) for kind, holders in part.tests.tied.items()
-    }
+    tied = {kind: _sharing(part, wider, users, kind) for kind in part.tests.tied}
     # Nobody asked what users of neither group share.
-    ratios["ties"] = np.where(inside | (users.tested >= 0), tie_ratios(names, tied), 0.0)
-    ratios["declared"] = declared_ratios(users.declared, names, tied)
+    ratios["ties"] = np.where(inside | (users.tested >= 0), tie_ratios(tied, len(names)), 0.0)
+    ratios["declared"] = declared_ratios(users.declared, tied)
     given = {"share": share_ratios(users.uses, users.totals)}
     prior = use_odds(users.uses, int((users.uses == 1).sum()))
     weight = np.where(inside, member_probabilities(prior, ratios | given), 0.0)
@@ -115,6 +113,15 @@ def _part_probabilities(
     probabilities[others] = expit(total[others] + part_odds(total[others]))
     kept = inside | others
     return {name: float(p) for name, p, keep in zip(names, probabilities, kept, strict=True) if keep}
+
+
+def _sharing(part: JudgedGroup, wider: JudgedGroup, users: _Users, kind: str) -> BoolArray:
+    """Which users share a tied value of a kind with another of the part, or of the wider group."""
+    found = np.zeros(len(users.number), dtype=bool)
+    for group, place in ((part, users.of_part), (wider, users.tested)):
+        if kind in group.tests.tied:
+            found |= (place >= 0) & group.tests.tied[kind][place]
+    return found
 
 
 def _others(part: JudgedGroup, users: _Users, usage: Usage, weight: FloatArray) -> BoolArray:

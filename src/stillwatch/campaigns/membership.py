@@ -10,13 +10,14 @@ without repeats, is what its declaration explains; it is a member only where it 
 address or the like with the other members.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaln, expit, logsumexp
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 LEAST, MOST = -20.0, 3.0
 """Bounds of a family's say on one account: none convicts alone, but one can clear."""
@@ -82,19 +83,17 @@ def share_ratios(uses: FloatArray, totals: FloatArray) -> FloatArray:
     return np.asarray(np.clip(2.0 * np.log(share / least), LOW_RATIO, 0.0))
 
 
-def declared_ratios(
-    declared: NDArray[np.bool_], entities: Sequence[str], tied: Mapping[str, Set[str]]
-) -> FloatArray:
+def declared_ratios(declared: BoolArray, tied: Mapping[str, BoolArray]) -> FloatArray:
     """Declared organisations are cleared unless they share a tied value with the other members.
 
     Args:
         declared: shape (n_entities,); whether the entity is a declared organisation.
-        entities: their names.
-        tied: kind of attribute that ties the group -> entities that share a value with another.
+        tied: kind of attribute that ties the group -> whether each shares a value with another, shape (n_entities,).
     """
-    holders: set[str] = set().union(*tied.values()) if tied else set()
-    untied = np.array([entity not in holders for entity in entities], dtype=bool)
-    return np.asarray(np.where(declared & untied, LEAST, 0.0))
+    holders = np.zeros(len(declared), dtype=bool)
+    for sharing in tied.values():
+        holders |= sharing
+    return np.where(declared & ~holders, LEAST, 0.0)
 
 
 def part_ratios(uses: FloatArray, totals: FloatArray, weight: FloatArray) -> FloatArray:
@@ -138,14 +137,11 @@ def part_odds(ratio: FloatArray) -> float:
     return float(np.log(part) - np.log1p(-part))
 
 
-def tie_ratios(entities: Sequence[str], tied: Mapping[str, Set[str]]) -> FloatArray:
+def tie_ratios(tied: Mapping[str, BoolArray], n: int) -> FloatArray:
     """For groups that attributes tie: members share them, strays do not.
 
     Args:
-        entities: the group's entities.
-        tied: kind of attribute that ties the group -> entities that share a value with another.
+        tied: kind of attribute that ties the group -> whether each entity shares a value with another, shape (n,).
+        n: number of entities.
     """
-    ratios = np.zeros(len(entities))
-    for holders in tied.values():
-        ratios += np.array([TIED if entity in holders else UNTIED for entity in entities])
-    return ratios
+    return sum((np.where(sharing, TIED, UNTIED) for sharing in tied.values()), start=np.zeros(n))
