@@ -233,7 +233,7 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
         TemplateScores.from_table(engine.table("template_outputs")),
         wording,
     )
-    tested = judge(usage, candidates, engine.table("candidate_sample"), beside, rates, told)
+    tested = judge(usage, candidates, engine.batches("candidate_sample"), beside, rates, told)
     return_unused()
     judged = memory.judged(tested, usage, entities, rates)
     run.steps(user_cells_steps(judged.groups, usage))
@@ -250,13 +250,20 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
 def _candidates(run: Run, settings: ScanSettings) -> tuple[Usage, list[Candidate], NDArray[np.int64]]:
     """Who used which template, the groups to be tested, whose sample is drawn, and the templates' wordings."""
     run.report("candidates", 0, 0)
-    minimum = CandidateSettings(minimum_entities=settings.minimum_accounts)
-    tables = {name: run.engine.table(name) for name in CANDIDATE_TABLES}
-    usage, candidates = find_candidates(tables, minimum, settings.threads)
+    usage, candidates = _found_candidates(run, settings)
     wanted = candidate_tables(usage, candidates, settings.tested_exchanges, settings.tested_in_all)
-    run.steps(put_step(name, table) for name, table in wanted.items())
+    for name in list(wanted):
+        run.steps([put_step(name, wanted.pop(name))])  # held no longer than its step needs it
+    return_unused()
     run.steps(sample_steps())
-    return usage, candidates, wordings(tables["template_kin"], usage)
+    return usage, candidates, wordings(run.engine.table("template_kin"), usage)
+
+
+def _found_candidates(run: Run, settings: ScanSettings) -> tuple[Usage, list[Candidate]]:
+    """Who used which template, and the groups to be tested; the tables, large with names, are let go of."""
+    tables = {name: run.engine.table(name) for name in CANDIDATE_TABLES}
+    minimum = CandidateSettings(minimum_entities=settings.minimum_accounts)
+    return find_candidates(tables, minimum, settings.threads)
 
 
 def _telling(report: Report) -> Callable[[int, int], None]:

@@ -312,7 +312,7 @@ def judged(
     close = pa.table([*zip(*kin, strict=True), [0.4] * len(kin)], schema=KIN_SCHEMA) if kin else None
     beside = Beside(models, wordings=None if close is None else wordings(close, usage))
     rates = Rates(0.01, 0.05, 0.02, threads=threads)
-    groups = judge(usage, found, engine.table("candidate_sample"), beside, rates)
+    groups = judge(usage, found, engine.batches("candidate_sample"), beside, rates)
     run.steps(user_cells_steps(groups, usage))
     shown = shown_groups(groups, usage, 60, read_cells(engine.table("user_cells")))
     _put(run, shown_tables(shown, usage))

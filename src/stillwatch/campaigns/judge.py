@@ -1,6 +1,6 @@
 """All candidates through all tests, up the ladder, and against the innocent explanations."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +22,11 @@ from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.sample import GroupSample, SampleRows, unit_vectors
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.training_shape import FORMS
+from stillwatch.engines.unused_memory import return_unused
 from stillwatch.ordered import in_order
+
+_MANY = 1_000_000
+"""Exchanges in the sample from which what was needed to read them is worth being given back."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ class Beside:
 def judge(
     usage: Usage,
     found: Sequence[Candidate],
-    samples: pa.Table,
+    samples: Iterable[pa.RecordBatch],
     beside: Beside,
     rates: Rates,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -76,13 +80,15 @@ def judge(
     Args:
         usage: who used which template.
         found: the candidates.
-        samples: the step table `candidate_sample`, in any order.
+        samples: the step table `candidate_sample`, piece by piece in any order.
         beside: what is known of the traffic beside its exchanges.
         rates: error rates.
         progress: called with (done, total) after each candidate that has exchanges, and at the end.
     """
-    rows = SampleRows.from_table(samples, len(found), FORMS)
+    rows = SampleRows.from_batches(samples, len(found), FORMS)
     del samples
+    if len(rows.ts) > _MANY:
+        return_unused()
     background = Background(
         beside.models, rates.benign_form, beside.lives, beside.wordings, rates.left_out, rates.thorough
     )

@@ -1,7 +1,8 @@
 """The exchanges of one candidate group, as the tests want them: plain arrays, in order of time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from stillwatch.exchange.numbering import coded
 from stillwatch.exchange.texts import buffers
 
+DIMENSIONS = 64
+"""Of the vectors of tasks."""
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 
@@ -73,39 +76,94 @@ class SampleRows:
     model: NDArray[np.int32]
 
     @classmethod
-    def from_table(cls, table: pa.Table, n_candidates: int, forms: Sequence[str]) -> "SampleRows":
-        """Read the table, in any order of its rows."""
-        number = table.column("candidate").to_numpy()
-        ts = table.column("ts").cast(pa.int64()).to_numpy()
-        order = np.lexsort((table.column("draw").to_numpy(), ts, number))
-        starts = np.searchsorted(number[order], np.arange(n_candidates + 1))
-        _, model = coded(table.column("model"))
-        # Whole rows are taken in an eighth of the time that [order] needs.
-        content = np.take(content_bytes(table.column("content")), order, axis=0)
-        values = [table.column(name).to_numpy().astype(np.float32)[order] for name in forms]
-        return cls(
-            starts.astype(np.int64),
-            table.column("entity").to_numpy().astype(np.int32)[order],
-            table.column("template").to_numpy().astype(np.int32)[order],
-            ts[order],
-            _flags(table.column("repeated"))[order],
-            _flags(table.column("held_out"))[order],
-            content,
-            table.column("own_tokens").to_numpy().astype(np.int32)[order],
-            np.column_stack(values),
-            model.astype(np.int32)[order],
-        )
+    def from_batches(
+        cls, batches: Iterable[pa.RecordBatch], n_candidates: int, forms: Sequence[str]
+    ) -> "SampleRows":
+        """Read the table piece by piece, in any order of its rows: it is never in memory beside the arrays."""
+        parts: dict[str, list[NDArray[Any]]] = {name: [] for name in (*_KEYS, *_VALUES)}
+        names: dict[str, int] = {}
+        for batch in batches:
+            for name, values in _values(batch, forms, names).items():
+                parts[name].append(values)
+        number, ts, draw = (_joined(parts.pop(name), empty) for name, empty in _KEYS.items())
+        order = np.lexsort((draw, ts, number))
+        starts = np.searchsorted(number[order], np.arange(n_candidates + 1)).astype(np.int64)
+        ts = ts[order]
+        del number, draw
+        # One after the other, whole rows at a time: that takes an eighth of the time of [order].
+        found = {
+            name: np.take(_joined(parts.pop(name), empty), order, axis=0) for name, empty in _VALUES.items()
+        }
+        in_order = np.argsort(np.array(sorted(names, key=names.__getitem__), dtype=np.str_))
+        model = np.argsort(in_order).astype(np.int32)[found.pop("model")]
+        return cls(starts=starts, ts=ts, model=model, **found)
 
     def of(self, candidate: int) -> slice:
         """Rows of a candidate."""
         return slice(int(self.starts[candidate]), int(self.starts[candidate + 1]))
 
 
-def _flags(column: pa.ChunkedArray) -> NDArray[np.bool_]:
-    return np.asarray(column.to_numpy(zero_copy_only=False), dtype=bool)
+_KEYS: dict[str, NDArray[Any]] = {
+    "candidate": np.zeros(0, np.int32),
+    "ts": np.zeros(0, np.int64),
+    "draw": np.zeros(0, np.float64),
+}
+_VALUES: dict[str, NDArray[Any]] = {
+    "entity": np.zeros(0, np.int32),
+    "template": np.zeros(0, np.int32),
+    "repeated": np.zeros(0, np.bool_),
+    "held_out": np.zeros(0, np.bool_),
+    "content": np.zeros((0, DIMENSIONS), np.int8),
+    "words": np.zeros(0, np.int32),
+    "forms": np.zeros((0, 4), np.float32),
+    "model": np.zeros(0, np.int32),
+}
+"""What is read of a row: what gives its place, and what is kept; empty arrays of the types in which they are."""
 
 
-def content_bytes(column: pa.ChunkedArray, dimensions: int = 64) -> NDArray[np.int8]:
+def _values(batch: pa.RecordBatch, forms: Sequence[str], models: dict[str, int]) -> dict[str, NDArray[Any]]:
+    """Arrays of a batch's rows, none of which holds on to the batch.
+
+    Args:
+        batch: of the table.
+        forms: columns of `SampleRows.forms`.
+        models: number of each model in order of appearance; new ones are added.
+    """
+    whole = pa.Table.from_batches([batch])
+    columns = {
+        "ts": whole.column("ts").cast(pa.int64()),
+        "words": whole.column("own_tokens"),
+        **{
+            name: whole.column(name)
+            for name in ("candidate", "draw", "entity", "template", "repeated", "held_out")
+        },
+    }
+    found = {name: _plain(column, (_KEYS | _VALUES)[name].dtype) for name, column in columns.items()}
+    found["content"] = content_bytes(whole.column("content")).copy()
+    found["forms"] = np.column_stack([_plain(whole.column(name), np.dtype(np.float32)) for name in forms])
+    found["model"] = _numbered(whole.column("model"), models)
+    return found
+
+
+def _plain(column: pa.ChunkedArray, kind: np.dtype[Any]) -> NDArray[Any]:
+    return np.array(column.to_numpy(zero_copy_only=False), dtype=kind)
+
+
+def _numbered(column: pa.ChunkedArray, numbers: dict[str, int]) -> NDArray[np.int32]:
+    """Number of each row's name; new names get the next."""
+    names, place = coded(column)
+    own = [numbers.setdefault(name, len(numbers)) for name in names.to_pylist()]
+    return np.array(own, dtype=np.int32)[place]
+
+
+def _joined(parts: list[NDArray[Any]], empty: NDArray[Any]) -> NDArray[Any]:
+    """All parts one after the other; the list is emptied."""
+    whole = np.concatenate([empty, *parts])
+    parts.clear()
+    return whole
+
+
+def content_bytes(column: pa.ChunkedArray, dimensions: int = DIMENSIONS) -> NDArray[np.int8]:
     """Vectors of int8, stored as binary; null or empty gives zeros."""
     parts = [_bytes_of(chunk, dimensions) for chunk in column.chunks if len(chunk)]
     return np.concatenate(parts) if parts else np.zeros((0, dimensions), np.int8)

@@ -124,7 +124,7 @@ def read_tested(
         TemplateScores.from_table(table("template_outputs")),
         wordings(tables["template_kin"], usage),
     )
-    groups = judge(usage, found, table("candidate_sample"), beside, rates)
+    groups = judge(usage, found, table("candidate_sample").to_batches(), beside, rates)
     return JudgedWorld(usage, groups, accounts, truth, scenarios, rates)
 
 

@@ -175,9 +175,8 @@ class Looks:
         for step in sample_steps():
             self.live.run(step)
         beside = replace(self._beside(state), wordings=found.wordings)
-        # Nobody else holds the table, so that it is gone once it is read.
         tested = judge(
-            usage, found.candidates, self.live.table("candidate_sample"), beside, self.rates, self.told
+            usage, found.candidates, self.live.batches("candidate_sample"), beside, self.rates, self.told
         )
         for step in sample_steps():
             self.live.drop(step.output)

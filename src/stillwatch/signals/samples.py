@@ -4,7 +4,7 @@ Redacted means that only words that the template keeps are shown; they stand in 
 nothing of one customer. Everything that filled a slot is `…`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,16 +35,33 @@ EXAMPLES_STEP = SqlStep(
 
 
 class Masks:
-    """Masks texts of each field by its sketch, which is read once."""
+    """Masks of texts.
 
-    def __init__(self, engine: Engine) -> None:
-        self._splitters = {field: Splitter.of(field, engine.table(sketch_name(field))) for field in FIELDS}
+    Each field's sketch is read once and let go of before the next: it may fill much memory.
+
+    Args:
+        engine: holds the sketches.
+        texts: exchange -> field -> text; what is masked.
+    """
+
+    def __init__(self, engine: Engine, texts: Mapping[str, Mapping[str, str]]) -> None:
+        self._masks = {
+            field: _masks_of(
+                {of_fields[field] for of_fields in texts.values() if of_fields[field]}, field, engine
+            )
+            for field in FIELDS
+        }
 
     def of(self, field: str, text: str | None) -> str | None:
         """What the template of a field's text keeps; None where there is no text or no template."""
-        if not text:
-            return None
-        return self._splitters[field].mask(text[:MOST_CHARACTERS]) or None
+        return self._masks[field][text] if text else None
+
+
+def _masks_of(texts: Set[str], field: str, engine: Engine) -> dict[str, str | None]:
+    if not texts:
+        return {}
+    splitter = Splitter.of(field, engine.table(sketch_name(field)))
+    return {text: splitter.mask(text[:MOST_CHARACTERS]) or None for text in texts}
 
 
 def with_skeletons(

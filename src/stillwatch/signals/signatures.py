@@ -6,9 +6,9 @@ exchange, so that no step joins exchange to exchange. Only hashes leave the text
 after that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +88,7 @@ content vector and words that its template does not keep; labels. A signature st
 batch: two edges, then the shingles, 8 bytes each, little endian. A task is what is left of a prompt without its
 template, by its hash; where nothing is left, the template is the task; null where there are no words."""
 
+Number = TypeVar("Number", np.uint32, np.uint64, np.int64)
 _PART = 1 << 20
 _READ = ("exchange_id", "account_id", "ts", "model", "n_messages", "max_output_tokens", "output_tokens")
 
@@ -292,31 +293,34 @@ def read_sketch(table: pa.Table) -> Sketch:
     Raises:
         ValueError: the table holds no sketch.
     """
-    ordered = table.sort_by("part")
-    raw = {
-        kind: _joined(ordered.filter(pc.equal(ordered.column("kind"), kind)).column("payload"))
+    order = np.argsort(table.column("part").to_numpy()).tolist()
+    kinds = table.column("kind").to_pylist()
+    cells, texts, repeats, shape = (
+        _joined([table.column("payload")[row] for row in order if kinds[row] == kind])
         for kind in ("cells", "texts", "repeats", "shape")
-    }
-    cells: npt.NDArray[np.uint32] = np.frombuffer(raw["cells"], "<u4").astype(np.uint32)
-    lines = len(cells) // CELLS_A_LINE
-    if lines < 2 or lines & (lines - 1) or len(cells) % CELLS_A_LINE or len(raw["shape"]) != 24:
-        raise ValueError("the table holds no sketch of word shingles")
-    out = Sketch.restore(
-        cells,
-        np.frombuffer(raw["texts"], "<u8").astype(np.uint64),
-        np.frombuffer(raw["repeats"], "<u4").astype(np.uint32),
     )
-    out.n_texts, out.n_counted, out.keep_bits = np.frombuffer(raw["shape"], "<i8").tolist()
+    lines = len(cells) // (4 * CELLS_A_LINE)
+    if lines < 2 or lines & (lines - 1) or len(cells) % (4 * CELLS_A_LINE) or len(shape) != 24:
+        raise ValueError("the table holds no sketch of word shingles")
+    out = Sketch.restore(_numbers(cells, np.uint32), _numbers(texts, np.uint64), _numbers(repeats, np.uint32))
+    out.n_texts, out.n_counted, out.keep_bits = _numbers(shape, np.int64).tolist()
     return out
 
 
-def _joined(parts: pa.ChunkedArray) -> bytes | memoryview:
-    """The bytes of all parts, one after the other."""
-    if not len(parts):
-        return b""
-    whole = parts.combine_chunks().cast(pa.large_binary())
-    offsets = np.frombuffer(whole.buffers()[1], np.int64)[whole.offset : whole.offset + len(whole) + 1]
-    return memoryview(whole.buffers()[2])[int(offsets[0]) : int(offsets[-1])]
+def _joined(parts: Sequence[pa.Scalar]) -> npt.NDArray[np.uint8]:
+    """The bytes of all parts, one after the other: the one copy of them that is made."""
+    buffers = [part.as_buffer() for part in parts]
+    whole = np.empty(sum(buffer.size for buffer in buffers), np.uint8)
+    place = 0
+    for buffer in buffers:
+        whole[place : place + buffer.size] = np.frombuffer(buffer, np.uint8)
+        place += buffer.size
+    return whole
+
+
+def _numbers(raw: npt.NDArray[np.uint8], kind: type[Number]) -> npt.NDArray[Number]:
+    """Numbers from their bytes, little endian."""
+    return raw.view(np.dtype(kind).newbyteorder("<")).astype(kind, copy=False)
 
 
 def _fixed(rows: npt.NDArray[np.int8]) -> pa.Array:
