@@ -14,7 +14,7 @@ from stillwatch.campaigns.explanations import explain
 from stillwatch.campaigns.judge import Beside, Rates, judge
 from stillwatch.campaigns.ladder import CLIMB, climb, standings
 from stillwatch.campaigns.online import look_place, over_time, patience
-from stillwatch.campaigns.output_maximisation import OUTPUTS_STEP, USERS_STEP, TemplateScores
+from stillwatch.campaigns.output_maximisation import TemplateScores
 from stillwatch.campaigns.outputs_of_groups import with_outputs
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
@@ -153,7 +153,7 @@ class Looks:
             return False
         tested = self._judge(state, usage, _Found([found[at] for at in chosen], discovered.wordings))
         _take(state, outcomes, usage, [(places[chosen[group.index]], group) for group in tested], day)
-        outcomes.outputs = self._outputs()
+        outcomes.outputs = state.outputs.scores(usage)
         self._stand(state, outcomes)
         return True
 
@@ -191,11 +191,6 @@ class Looks:
         entities = state.attributes.entities()
         accounts = self.accounts.of(entities.column("account_id").to_pylist(), state.cursor)
         return Beside(state.attributes.models(), Lives.from_tables(accounts, entities))
-
-    def _outputs(self) -> TemplateScores:
-        for step in (USERS_STEP, OUTPUTS_STEP):
-            self.live.run(step)
-        return TemplateScores.from_table(self.live.table(OUTPUTS_STEP.output))
 
     def _stand(self, state: State, outcomes: Outcomes) -> None:
         """Standings and explanations of all live groups on the evidence so far."""
