@@ -37,6 +37,11 @@ from stillwatch.signals.kinship import template_kin
 GAINED, GAINED_LEAST = 1.1, 20
 """Candidates are found anew in a slice in which a shared template's exchanges grew so much since the last time."""
 
+TESTED_IN_A_SLICE = 200_000
+"""About how many exchanges of all groups together are tested in one slice: what is reported is tested again once a day,
+whatever the month has made of it. Past it all groups are allowed the same number, so that only the large ones are
+thinned (campaigns/thinning.py). The last slice, which tests everything for the report, is not bound by it."""
+
 Told = Callable[[int, int], None]
 
 
@@ -151,7 +156,8 @@ class Looks:
         _drop(outcomes, {place for place in places if place is not None})
         if not chosen:
             return False
-        tested = self._judge(state, usage, _Found([found[at] for at in chosen], discovered.wordings))
+        budget = None if which is Which.ALL else TESTED_IN_A_SLICE
+        tested = self._judge(state, usage, _Found([found[at] for at in chosen], discovered.wordings), budget)
         _take(state, outcomes, usage, [(places[chosen[group.index]], group) for group in tested], day)
         outcomes.outputs = state.outputs.scores(usage)
         self._stand(state, outcomes)
@@ -171,8 +177,8 @@ class Looks:
                 rows.append((number, candidate))
         return rows
 
-    def _judge(self, state: State, usage: Usage, found: "_Found") -> list[JudgedGroup]:
-        for name, table in candidate_tables(usage, found.candidates, self.cap).items():
+    def _judge(self, state: State, usage: Usage, found: "_Found", budget: int | None) -> list[JudgedGroup]:
+        for name, table in candidate_tables(usage, found.candidates, self.cap, budget).items():
             self.live.put(name, table)
         for step in sample_steps():
             self.live.run(step)
