@@ -30,6 +30,7 @@ class Neighbours:
     def __init__(self, skeletons: pa.Table) -> None:
         self._skeleton: Hashes = np.zeros(0, np.uint64)
         self._size: Ints = np.zeros(0, np.int64)
+        self._edges: Hashes = np.zeros((0, _EDGES), np.uint64)
         self._fresh = np.zeros(0, np.uint64), np.zeros(0, np.int64)
         self.add(skeletons)
         # In order once; what is added later is put in order by itself.
@@ -38,8 +39,9 @@ class Neighbours:
 
     def add(self, skeletons: pa.Table) -> None:
         """Take in skeletons that were not there before."""
-        grams, row = _grams(skeletons)
+        grams, row, edges = _grams(skeletons)
         first = len(self._skeleton)
+        self._edges = np.concatenate([self._edges, edges])
         self._skeleton = np.concatenate([self._skeleton, _hashes(skeletons)])
         self._size = np.concatenate([self._size, np.bincount(row, minlength=len(skeletons))])
         grams, owner = (
@@ -51,15 +53,17 @@ class Neighbours:
     def of(self, skeletons: pa.Table) -> Hashes:
         """Those that may be alike to one of these skeletons, ascending.
 
-        Two that are alike share `SIMILAR` of the smaller one's word sequences, or `FRAME` of them.
+        Two that are alike share `SIMILAR` of the smaller one's word sequences, or begin or end alike and share `FRAME`.
         """
-        grams, row = _grams(skeletons)
-        size = np.bincount(row, minlength=len(skeletons))
-        near = [self._sharing(held, grams, row, size) for held in (self._held, self._fresh)]
+        asked = _grams(skeletons)
+        near = [self._sharing(held, asked) for held in (self._held, self._fresh)]
         return np.unique(self._skeleton[np.concatenate(near)])
 
-    def _sharing(self, held: tuple[Hashes, Ints], grams: Hashes, row: Ints, size: Ints) -> Ints:
+    def _sharing(self, held: tuple[Hashes, Ints], asked: tuple[Hashes, Ints, Hashes]) -> Ints:
+        """Numbers of those among `held` (word sequences in order, and whose they are) that may be alike."""
         shingle, owner = held
+        grams, row, edges = asked
+        size = np.bincount(row, minlength=len(edges))
         begin, end = (np.searchsorted(shingle, grams, side) for side in ("left", "right"))
         n = end - begin
         n[n > MOST_HOLDERS] = 0
@@ -68,7 +72,8 @@ class Neighbours:
         width = max(len(self._skeleton), 1)
         pair, shared = np.unique(row[of_gram] * width + other, return_counts=True)
         mine, its = pair // width, pair % width
-        enough = (shared >= FRAME) | (shared >= SIMILAR * np.minimum(size[mine], self._size[its]))
+        framed = ((edges[mine] == self._edges[its]) & (edges[mine] != 0)).any(axis=1)
+        enough = (framed & (shared >= FRAME)) | (shared >= SIMILAR * np.minimum(size[mine], self._size[its]))
         return np.unique(its[enough])
 
 
@@ -77,14 +82,21 @@ def _hashes(skeletons: pa.Table) -> Hashes:
     return values.astype(np.uint64)
 
 
-def _grams(skeletons: pa.Table) -> tuple[Hashes, Ints]:
-    """Hashes of the word sequences of all signatures, and the row of each; a signature begins with its two edges."""
+def _grams(skeletons: pa.Table) -> tuple[Hashes, Ints, Hashes]:
+    """Hashes of the word sequences of all signatures, the row of each, and the edges that each signature begins with
+    (shape (n_rows, 2); 0 where it has none)."""
     packed = skeletons.column("signature").combine_chunks().cast(pa.large_binary())
+    edges = np.zeros((len(packed), _EDGES), np.uint64)
     if len(packed) == 0:
-        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        return np.zeros(0, np.uint64), np.zeros(0, np.int64), edges
     offsets, data = buffers(packed, large=True)
     size = np.diff(offsets) // 8
     values = data[offsets[0] : offsets[-1]].view("<u8").astype(np.uint64)
     row = np.repeat(np.arange(len(packed)), size)
     place = np.arange(len(row)) - np.repeat(np.cumsum(size) - size, size)
-    return values[place >= _EDGES], row[place >= _EDGES]
+    at_edge = place < _EDGES
+    edges[row[at_edge], place[at_edge]] = values[at_edge]
+    grams, row = values[~at_edge], row[~at_edge]
+    # In order, because looking up neighbours one after the other is several times as fast.
+    order = np.argsort(grams, kind="stable")
+    return grams[order], row[order], edges
