@@ -10,7 +10,8 @@ from stillwatch.campaigns.repetition import usage_from_tables
 from stillwatch.campaigns.steps import usage_steps
 from stillwatch.engines.memory import MemoryEngine
 from stillwatch.exchange.schema import TIMESTAMP
-from stillwatch.replaying.live_usage import ASKED, TOTALS, USED, LiveUsage
+from stillwatch.replaying.asked import ASKED
+from stillwatch.replaying.live_usage import TOTALS, USED, LiveUsage
 from stillwatch.replaying.slices import DAY_US
 
 MINUTE = 60_000_000

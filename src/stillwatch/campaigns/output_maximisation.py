@@ -25,7 +25,7 @@ from functools import cached_property
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
 from stillwatch.campaigns.finding import Finding
 from stillwatch.campaigns.overlap import overlaps
@@ -61,6 +61,7 @@ USERS_OF_USAGE_STEP = SqlStep(
     ("template_usage",),
     "SELECT template_id, entity, CAST(SUM(n) AS BIGINT) AS n FROM template_usage GROUP BY template_id, entity",
 )
+_LENGTH_BIN = f"CAST(FLOOR({BINS_A_DOUBLING} * LN(1 + u.output_tokens) / LN(2)) AS BIGINT)"
 OUTPUTS_STEP = SqlStep(
     "template_outputs",
     ("signals", "template_users"),
@@ -78,7 +79,7 @@ WITH kept AS (
     WHERE s.n_messages IS NOT NULL AND s.output_tokens IS NOT NULL
 )
 SELECT u.template_id AS template_id, CAST(NULL AS VARCHAR) AS entity, u.n_messages <= 2 AS single,
-    CAST(FLOOR({BINS_A_DOUBLING} * LN(1 + u.output_tokens) / LN(2)) AS BIGINT) AS length_bin, COUNT(*) AS n
+    {_LENGTH_BIN} AS length_bin, COUNT(*) AS n
 FROM used AS u
 GROUP BY 1, 3, 4
 UNION ALL
@@ -90,6 +91,39 @@ FROM template_users AS u JOIN kept AS k ON k.template_id = u.template_id
 """Of templates with enough users and exchanges: how many exchanges by answer's length and whether they open a
 conversation (one user turn, with or without a system prompt), in rows without an entity; and by entity, in rows
 without a length. Apart, because a row for each entity and length would be nearly one for each exchange."""
+LENGTHS_STEP = SqlStep(
+    "answer_lengths",
+    ("signals",),
+    f"""
+WITH used AS (
+    SELECT prompt_template AS template_id, n_messages, output_tokens FROM signals
+    UNION ALL
+    SELECT system_template AS template_id, n_messages, output_tokens FROM signals
+)
+SELECT u.template_id AS template_id, u.n_messages <= 2 AS single, {_LENGTH_BIN} AS length_bin, COUNT(*) AS n
+FROM used AS u
+WHERE u.template_id IS NOT NULL AND u.n_messages IS NOT NULL AND u.output_tokens IS NOT NULL
+GROUP BY 1, 2, 3
+""",
+)
+"""The same counts of all templates, for a replay that adds them up slice by slice."""
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """How many exchanges by template, answer's length, and whether they open a conversation; arrays of shape (n_rows,).
+
+    Attributes:
+        template: place of the template.
+        single: whether nobody has talked before.
+        length_bin: see `BINS_A_DOUBLING`.
+        n: exchanges.
+    """
+
+    template: NDArray[np.int64]
+    single: NDArray[np.bool_]
+    length_bin: NDArray[np.int64]
+    n: Floats
 
 
 @dataclass(frozen=True)
@@ -116,28 +150,40 @@ class TemplateScores:
         has_entity, has_length = (
             outputs.column(name).is_valid().to_numpy() for name in ("entity", "length_bin")
         )
-        weight = outputs.column("n").to_numpy().astype(np.float64)
-        exchanges = np.bincount(template[has_length], weight[has_length], minlength=len(names))
         entities, entity = coded(outputs.column("entity").filter(pa.array(has_entity)))
-        used = csr_array(
+        used = csc_array(
             (np.ones(len(entity)), (entity, template[has_entity])), shape=(len(entities), len(names))
         )
+        used.sum_duplicates()
         used.data[:] = 1.0  # several cells of one pair have been added up
-        users: Floats = np.asarray(used.sum(axis=0), dtype=np.float64).ravel()
-        kept = np.flatnonzero((users >= LEAST_ENTITIES) & (exchanges >= LEAST_EXCHANGES))
-        rows = np.flatnonzero(has_length)
-        rows = rows[np.argsort(template[rows], kind="stable")]
-        single = outputs.column("single").fill_null(False).to_numpy().astype(bool)
-        bins = outputs.column("length_bin").fill_null(0).to_numpy()
-        begin, end = np.searchsorted(template[rows], [kept, kept + 1])
+        lengths = Lengths(
+            template[has_length],
+            outputs.column("single").fill_null(False).to_numpy().astype(bool)[has_length],
+            outputs.column("length_bin").fill_null(0).to_numpy()[has_length],
+            outputs.column("n").to_numpy().astype(np.float64)[has_length],
+        )
+        return cls.counted(np.asarray(names.to_pylist(), dtype=np.str_), used, lengths)
+
+    @classmethod
+    def counted(cls, names: NDArray[np.str_], users: csc_array, lengths: Lengths) -> "TemplateScores":
+        """From counts; families with few users or exchanges are left out.
+
+        Args:
+            names: of all templates, in order.
+            users: shape (n_entities, n_templates), ones: who uses which template.
+            lengths: of the answers.
+        """
+        exchanges = np.bincount(lengths.template, lengths.n, minlength=len(names))
+        kept = np.flatnonzero((np.diff(users.indptr) >= LEAST_ENTITIES) & (exchanges >= LEAST_EXCHANGES))
+        rows = np.argsort(lengths.template, kind="stable")
+        begin, end = np.searchsorted(lengths.template[rows], [kept, kept + 1])
         scores = [
-            _score(single[own], bins[own], weight[own])
+            _score(lengths.single[own], lengths.length_bin[own], lengths.n[own])
             for own in (rows[first:last] for first, last in zip(begin, end, strict=True))
         ]
-        hand = overlaps(csr_array(used[:, kept]), MOST_TEMPLATES).labels(SAME_HAND)
-        found = np.asarray(names.take(pa.array(kept)).to_pylist(), dtype=np.str_)
+        hand = overlaps(csr_array(users[:, kept]), MOST_TEMPLATES).labels(SAME_HAND)
         volume = np.asarray(exchanges[kept], dtype=np.float64)
-        return cls(found, np.array(scores, dtype=np.float64), volume, hand)
+        return cls(np.asarray(names[kept]), np.array(scores, dtype=np.float64), volume, hand)
 
     def of(self, templates: Collection[str]) -> float | None:
         """Score of a group with these templates: that of its middle exchange's template; None if unknown."""

@@ -22,6 +22,7 @@ FIRST_LOOK = 100
 """Exchanges of a group at its first look: fewer hardly convince, and every birth makes later ones dearer."""
 
 Ints = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -65,19 +66,27 @@ def identify(
     template_number = {name: number for number, name in enumerate(usage.templates.tolist())}
     entity_number = {name: number for number, name in enumerate(usage.entities.tolist())}
     old = [known[position] for position in live]
-    templates = _jaccard(
-        _incidence([c.templates for c in found], len(template_number)),
-        _incidence([_numbers(h.templates, template_number) for h in old], len(template_number)),
+    found_by, known_by = (np.array([one.discovered_by for one in side]) for side in (found, old))
+    row, column, templates = _alike(
+        [c.templates for c in found],
+        [_numbers(h.templates, template_number) for h in old],
         np.array([len(h.templates) for h in old], dtype=np.float64),
+        len(template_number),
     )
-    entities = _jaccard(
-        _incidence([c.entities.tolist() for c in found], len(entity_number)),
-        _incidence([_numbers(h.entities, entity_number) for h in old], len(entity_number)),
-        np.array([len(h.entities) for h in old], dtype=np.float64),
-    )
-    alike = np.array([[c.discovered_by == h.discovered_by for h in old] for c in found])
-    row, column = np.nonzero((templates >= SAME) & alike)
-    order = np.lexsort((column, row, -entities[row, column] - templates[row, column]))
+    same = (templates >= SAME) & (found_by[row] == known_by[column])
+    row, column, templates = row[same], column[same], templates[same]
+    # Accounts are compared only where templates are alike: of all pairs these are few.
+    theirs = {at: _sorted_numbers(old[at].entities, entity_number) for at in np.unique(column).tolist()}
+    common = [
+        len(np.intersect1d(found[mine].entities, theirs[its], assume_unique=True))
+        for mine, its in zip(row.tolist(), column.tolist(), strict=True)
+    ]
+    sizes = [
+        len(found[mine].entities) + len(old[its].entities)
+        for mine, its in zip(row.tolist(), column.tolist(), strict=True)
+    ]
+    entities = _jaccard(np.array(common, dtype=np.float64), np.array(sizes, dtype=np.float64))
+    order = np.lexsort((column, row, -entities - templates))
     result: list[int | None] = [None] * len(found)
     taken: set[int] = set()
     for at in order.tolist():
@@ -120,7 +129,7 @@ def followed(usage: Usage, hypothesis: Hypothesis, settings: CandidateSettings) 
     template_number = {name: number for number, name in enumerate(usage.templates.tolist())}
     entity_number = {name: number for number, name in enumerate(usage.entities.tolist())}
     templates = sorted(_numbers(hypothesis.templates, template_number))
-    entities = np.array(sorted(_numbers(hypothesis.entities, entity_number)), dtype=np.int64)
+    entities = _sorted_numbers(hypothesis.entities, entity_number)
     if not templates or len(entities) == 0:
         return None
     return followed_up(usage, tuple(templates), entities, hypothesis.discovered_by, settings)
@@ -130,14 +139,33 @@ def _numbers(names: Sequence[str], number: Mapping[str, int]) -> list[int]:
     return [number[name] for name in names if name in number]
 
 
+def _sorted_numbers(names: Sequence[str], number: Mapping[str, int]) -> Ints:
+    return np.array(sorted(_numbers(names, number)), dtype=np.int64)
+
+
+def _alike(
+    left: Sequence[Sequence[int]], right: Sequence[Sequence[int]], right_sizes: FloatArray, width: int
+) -> tuple[Ints, Ints, FloatArray]:
+    """Pairs of groups with a member in common: number in `left`, number in `right`, Jaccard index.
+
+    Args:
+        left: groups of numbers below `width`.
+        right: likewise.
+        right_sizes: members of each group of `right`, those without a number included.
+        width: see above.
+    """
+    mine, theirs = _incidence(left, width), _incidence(right, width)
+    common = (mine @ theirs.T).tocoo()
+    row, column = (place.astype(np.int64) for place in common.coords)
+    return row, column, _jaccard(common.data, np.diff(mine.indptr)[row] + right_sizes[column])
+
+
 def _incidence(groups: Sequence[Sequence[int]], width: int) -> csr_array:
     row = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
     column = np.array([member for group in groups for member in group], dtype=np.int64)
     return csr_array((np.ones(len(column)), (row, column)), shape=(len(groups), max(width, 1)))
 
 
-def _jaccard(left: csr_array, right: csr_array, right_sizes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Jaccard index of every row of `left` with every row of `right`; names without a number count in the sizes."""
-    common = (left @ right.T).toarray()
-    sizes = np.asarray(left.sum(axis=1)).ravel()[:, None] + right_sizes[None, :]
-    return np.asarray(common / np.maximum(sizes - common, 1.0))
+def _jaccard(common: FloatArray, sizes: FloatArray) -> FloatArray:
+    """Jaccard index from what two groups have in common and the sum of their sizes."""
+    return np.asarray(common / np.maximum(sizes - common, 1.0), dtype=np.float64)

@@ -84,6 +84,7 @@ class Intake:
             sign(engine, state.fields, day)
         for step in signal_steps():
             engine.run(step)
+        state.outputs.add(engine)
         signals = engine.table(SIGNALS).sort_by([("ts", "ascending"), ("exchange_id", "ascending")])
         signals = signals.combine_chunks()
         name = f"signals-{end}.parquet"

@@ -12,7 +12,9 @@ from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.sample import HOUR_US
 from stillwatch.campaigns.uses import UsesByTemplate
 from stillwatch.exchange.schema import TIMESTAMP
+from stillwatch.replaying.asked import Asked
 from stillwatch.replaying.counts import Counts, InOrder, Ints
+from stillwatch.replaying.names import Names, numbered
 
 USED = pa.schema(
     [
@@ -34,36 +36,6 @@ TOTALS = pa.schema(
         pa.field("last_ts", TIMESTAMP, nullable=False),
     ]
 )
-ASKED = pa.schema(
-    [
-        pa.field("template_id", pa.string(), nullable=False),
-        pa.field("task", pa.uint64(), nullable=False),
-        pa.field("first_ts", pa.int64(), nullable=False),
-        pa.field("last_day", pa.int64(), nullable=False),
-    ]
-)
-
-
-class Names:
-    """Numbers for names, in order of appearance; a number stays as long as the object lives."""
-
-    def __init__(self, names: list[str]) -> None:
-        self.list = list(names)
-        self._number = {name: number for number, name in enumerate(self.list)}
-
-    def __len__(self) -> int:
-        return len(self.list)
-
-    def numbers(self, names: list[str]) -> Ints:
-        """Number of each name; unknown ones are added."""
-        out = np.empty(len(names), np.int64)
-        for row, name in enumerate(names):
-            number = self._number.get(name)
-            if number is None:
-                number = self._number[name] = len(self.list)
-                self.list.append(name)
-            out[row] = number
-        return out
 
 
 class LiveUsage:
@@ -79,17 +51,15 @@ class LiveUsage:
 
     def __init__(self, days: pa.Table, totals: pa.Table, asked: pa.Table) -> None:
         self._days, self._total_days = days, totals
-        self.entities = Names(sorted(set(totals.column("entity").to_pylist())))
-        self.templates = Names(
-            sorted({*days.column("template_id").to_pylist(), *asked.column("template_id").to_pylist()})
-        )
+        self.entities = Names.of([totals.column("entity")])
+        self.templates = Names.of([days.column("template_id"), asked.column("template_id")])
         self._ordered_entities, self._ordered_templates = InOrder(), InOrder()
         self._today = _no_counts()
         restored = _no_counts()
         restored.add(
             _key(
-                self.templates.numbers(days.column("template_id").to_pylist()),
-                self.entities.numbers(days.column("entity").to_pylist()),
+                numbered(self.templates, days.column("template_id")),
+                numbered(self.entities, days.column("entity")),
                 days.column("held_out").to_numpy(zero_copy_only=False),
             ),
             _pair(days.column("n"), days.column("n_repeated")),
@@ -102,21 +72,12 @@ class LiveUsage:
         self._totals, self._spans = np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64)
         self._totals_today, self._spans_today = self._totals.copy(), np.zeros((0, 2, 2), np.int64)
         self._grow()
-        who = self.entities.numbers(totals.column("entity").to_pylist())
+        who = numbered(self.entities, totals.column("entity"))
         half = totals.column("held_out").to_numpy(zero_copy_only=False).astype(np.int64)
         np.add.at(self._totals, (who, half), totals.column("n").to_numpy())
         np.minimum.at(self._spans[:, 0], who, totals.column("first_ts").cast(pa.int64()).to_numpy())
         np.maximum.at(self._spans[:, 1], who, totals.column("last_ts").cast(pa.int64()).to_numpy())
-        self._asked = {
-            (template, task): [first, day]
-            for template, task, first, day in zip(
-                self.templates.numbers(asked.column("template_id").to_pylist()).tolist(),
-                asked.column("task").to_pylist(),
-                asked.column("first_ts").to_pylist(),
-                asked.column("last_day").to_pylist(),
-                strict=True,
-            )
-        }
+        self._asked = Asked(asked, self.templates)
 
     def add(self, signals: pa.Table, day: int) -> None:
         """Count a slice.
@@ -136,12 +97,12 @@ class LiveUsage:
                 np.maximum.at(spans[:, 1], who, ts)
         np.minimum.at(self._spans_today[:, :, 0], (who, half), ts)
         np.maximum.at(self._spans_today[:, :, 1], (who, half), ts)
-        task = signals.column("task").to_pylist()
         for column in ("prompt_template", "system_template"):
             names = signals.column(column)
             used = np.flatnonzero(names.is_valid().to_numpy())
             template = self.templates.numbers(names.take(pa.array(used)).to_pylist())
-            repeated = self._repeated(template, [task[row] for row in used], ts[used], day)
+            task = signals.column("task").take(pa.array(used)).combine_chunks()
+            repeated = self._repeated(template, task, ts[used], day)
             keys = _key(template, who[used], half[used])
             sums = np.column_stack([np.ones(len(used), np.int64), repeated])
             self._count(template, self._counts.add(keys, sums))
@@ -182,28 +143,15 @@ class LiveUsage:
         """
         used = pa.concat_tables([self._days, self._used_today(day)])
         totals = pa.concat_tables([self._total_days, self._entities_today(day)])
-        rows = sorted((key, value) for key, value in self._asked.items() if value[1] >= live_since)
-        asked = pa.table(
-            [
-                pa.array([self.templates.list[template] for (template, _), _ in rows], pa.string()),
-                pa.array([task for (_, task), _ in rows], pa.uint64()),
-                pa.array([value[0] for _, value in rows], pa.int64()),
-                pa.array([value[1] for _, value in rows], pa.int64()),
-            ],
-            schema=ASKED,
-        )
         live = pa.scalar(live_since, pa.int64())
-        return (_since(used, live), _since(totals, live), asked)
+        return (_since(used, live), _since(totals, live), self._asked.table(day, live_since))
 
-    def _repeated(self, template: Ints, task: list[int | None], ts: Ints, day: int) -> Ints:
+    def _repeated(self, template: Ints, task: pa.Array, ts: Ints, day: int) -> Ints:
         """Whether each task was asked before in its template, more than an hour ago (campaigns/steps.py)."""
         out = np.ones(len(template), np.int64)
-        for row, (number, what, when) in enumerate(zip(template.tolist(), task, ts.tolist(), strict=True)):
-            if what is None:
-                continue
-            held = self._asked.setdefault((number, what), [when, day])
-            held[1] = day
-            out[row] = when > held[0] + HOUR_US
+        known = np.flatnonzero(task.is_valid().to_numpy(zero_copy_only=False))
+        what = task.take(pa.array(known)).to_numpy()
+        out[known] = ts[known] > self._asked.first(template[known], what, ts[known], day) + HOUR_US
         return out
 
     def _count(self, template: Ints, new: Ints) -> None:

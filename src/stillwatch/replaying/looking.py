@@ -14,7 +14,7 @@ from stillwatch.campaigns.explanations import explain
 from stillwatch.campaigns.judge import Beside, Rates, judge
 from stillwatch.campaigns.ladder import CLIMB, climb, standings
 from stillwatch.campaigns.online import look_place, over_time, patience
-from stillwatch.campaigns.output_maximisation import OUTPUTS_STEP, USERS_STEP, TemplateScores
+from stillwatch.campaigns.output_maximisation import TemplateScores
 from stillwatch.campaigns.outputs_of_groups import with_outputs
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
@@ -35,6 +35,11 @@ from stillwatch.signals.kinship import template_kin
 
 GAINED, GAINED_LEAST = 1.1, 20
 """Candidates are found anew in a slice in which a shared template's exchanges grew so much since the last time."""
+
+TESTED_IN_A_SLICE = 200_000
+"""About how many exchanges of all groups together are tested in one slice: what is reported is tested again once a day,
+whatever the month has made of it. Past it all groups are allowed the same number, so that only the large ones are
+thinned (campaigns/thinning.py). The last slice, which tests everything for the report, is not bound by it."""
 
 Told = Callable[[int, int], None]
 
@@ -149,9 +154,10 @@ class Looks:
         _drop(outcomes, {place for place in places if place is not None})
         if not chosen:
             return False
-        tested = self._judge(state, usage, _Found([found[at] for at in chosen], discovered.wordings))
+        budget = None if which is Which.ALL else TESTED_IN_A_SLICE
+        tested = self._judge(state, usage, _Found([found[at] for at in chosen], discovered.wordings), budget)
         _take(state, outcomes, usage, [(places[chosen[group.index]], group) for group in tested], day)
-        outcomes.outputs = self._outputs()
+        outcomes.outputs = state.outputs.scores(usage)
         self._stand(state, outcomes)
         return True
 
@@ -169,8 +175,8 @@ class Looks:
                 rows.append((number, candidate))
         return rows
 
-    def _judge(self, state: State, usage: Usage, found: "_Found") -> list[JudgedGroup]:
-        for name, table in candidate_tables(usage, found.candidates, self.cap).items():
+    def _judge(self, state: State, usage: Usage, found: "_Found", budget: int | None) -> list[JudgedGroup]:
+        for name, table in candidate_tables(usage, found.candidates, self.cap, budget).items():
             self.live.put(name, table)
         for step in sample_steps():
             self.live.run(step)
@@ -188,11 +194,6 @@ class Looks:
         entities = state.attributes.entities()
         accounts = self.accounts.of(entities.column("account_id").to_pylist(), state.cursor)
         return Beside(state.attributes.models(), Lives.from_tables(accounts, entities))
-
-    def _outputs(self) -> TemplateScores:
-        for step in (USERS_STEP, OUTPUTS_STEP):
-            self.live.run(step)
-        return TemplateScores.from_table(self.live.table(OUTPUTS_STEP.output))
 
     def _stand(self, state: State, outcomes: Outcomes) -> None:
         """Standings and explanations of all live groups on the evidence so far."""

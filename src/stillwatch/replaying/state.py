@@ -20,16 +20,18 @@ from stillwatch.campaigns.tables import HISTORY
 from stillwatch.exchange.errors import UsageError
 from stillwatch.exchange.output import as_json, partial_of
 from stillwatch.exchange.schema import TIMESTAMP
+from stillwatch.replaying.asked import ASKED
 from stillwatch.replaying.campaigns_over_time import Campaigns, Event, Tracked
 from stillwatch.replaying.hypotheses import Hypothesis
 from stillwatch.replaying.live_attributes import ATTRIBUTES, ENTITIES, LiveAttributes
-from stillwatch.replaying.live_usage import ASKED, TOTALS, USED, LiveUsage
+from stillwatch.replaying.live_outputs import OUTPUTS, LiveOutputs
+from stillwatch.replaying.live_usage import TOTALS, USED, LiveUsage
 from stillwatch.replaying.texts import NAMES_SCHEMA, WAITING_SCHEMA, FieldState, empty_fields
 from stillwatch.signals.signatures import FIELDS
 from stillwatch.signals.templates import FAMILIES_SCHEMA
 from stillwatch.text.frequency import Sketch
 
-FORMAT = 1
+FORMAT = 2
 """Version of the state's form; a state of another form is refused."""
 MANIFEST = "manifest.json"
 _KEPT = "kept_"
@@ -43,6 +45,7 @@ class State:
         cursor: end of the last slice taken in, microseconds since 1970; None before the first.
         fields: texts.
         usage: who used which template lately.
+        outputs: how long the answers to each template lately were.
         attributes: what live accounts share.
         hypotheses: every group that was ever looked at, in order of birth.
         processes: their e-processes.
@@ -55,6 +58,7 @@ class State:
     cursor: int | None
     fields: dict[str, FieldState]
     usage: LiveUsage
+    outputs: LiveOutputs
     attributes: LiveAttributes
     hypotheses: list[Hypothesis] = field(default_factory=list)
     processes: EProcesses = field(default_factory=EProcesses.none)
@@ -68,7 +72,7 @@ def empty_state() -> State:
     """Before the first slice."""
     usage = LiveUsage(USED.empty_table(), TOTALS.empty_table(), ASKED.empty_table())
     attributes = LiveAttributes(ATTRIBUTES.empty_table(), ENTITIES.empty_table())
-    return State(None, empty_fields(), usage, attributes)
+    return State(None, empty_fields(), usage, LiveOutputs(OUTPUTS.empty_table()), attributes)
 
 
 def save(folder: Path, state: State, day: int, live_since: int) -> State:
@@ -137,13 +141,12 @@ def _write(folder: Path, state: State, day: int, live_since: int) -> None:
         texts, repeats = text.sketch.repeated(1)
         for part, values in (("cells", text.sketch.cells), ("texts", texts), ("repeats", repeats)):
             np.save(folder / f"{name}_{part}.npy", values, allow_pickle=False)
-        named = sorted((key, *value) for key, value in text.names.items())
-        names = [dict(zip(NAMES_SCHEMA.names, row, strict=True)) for row in named]
-        _put(folder, f"{name}_names", pa.Table.from_pylist(names, schema=NAMES_SCHEMA))
+        _put(folder, f"{name}_names", _names_table(text.names))
         _put(folder, f"{name}_leaders", text.leaders)
         _put(folder, f"{name}_waiting", text.waiting)
     for name, table in zip(("used", "totals", "asked"), state.usage.tables(day, live_since), strict=True):
         _put(folder, name, table)
+    _put(folder, "outputs", state.outputs.table(day, live_since))
     for name, table in zip(("attributes", "entities"), state.attributes.tables(live_since), strict=True):
         _put(folder, name, table)
     _put(folder, "hypotheses", _hypothesis_table(state))
@@ -166,10 +169,10 @@ def _read(folder: Path, campaigns: Campaigns) -> State:
             np.load(folder / f"{name}_{part}.npy", allow_pickle=False)
             for part in ("cells", "texts", "repeats")
         )
-        names = {
-            row["skeleton"]: (row["template_id"], row["last_day"])
-            for row in _get(folder, f"{name}_names", NAMES_SCHEMA).to_pylist()
-        }
+        skeleton, *named = (
+            column.to_pylist() for column in _get(folder, f"{name}_names", NAMES_SCHEMA).columns
+        )
+        names = dict(zip(skeleton, zip(*named, strict=True), strict=True))
         fields[name] = FieldState(
             Sketch.restore(cells, texts, repeats),
             names,
@@ -193,6 +196,7 @@ def _read(folder: Path, campaigns: Campaigns) -> State:
         rest["cursor"],
         fields,
         usage,
+        LiveOutputs(_get(folder, "outputs", OUTPUTS)),
         attributes,
         hypotheses,
         processes,
@@ -213,6 +217,13 @@ def history_table(history: list[Event]) -> pa.Table:
         for values, column in zip(columns, HISTORY, strict=True)
     ]
     return pa.table(arrays, schema=HISTORY.arrow)
+
+
+def _names_table(names: Mapping[int, tuple[str, int]]) -> pa.Table:
+    """Skeletons with their template and the last day on which they were seen, in order."""
+    skeletons = sorted(names)
+    template, last_day = ([names[key][part] for key in skeletons] for part in (0, 1))
+    return pa.table([skeletons, template, last_day], schema=NAMES_SCHEMA)
 
 
 def _events(table: pa.Table) -> list[Event]:
@@ -291,4 +302,5 @@ def _put(folder: Path, name: str, table: pa.Table) -> None:
 
 
 def _get(folder: Path, name: str, schema: pa.Schema) -> pa.Table:
-    return pq.read_table(folder / f"{name}.parquet").cast(schema).combine_chunks()
+    table = pq.read_table(folder / f"{name}.parquet").cast(schema)
+    return table.unify_dictionaries().combine_chunks()

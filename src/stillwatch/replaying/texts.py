@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from stillwatch.engines.memory import MemoryEngine
 from stillwatch.exchange.numbering import places_among
+from stillwatch.replaying.neighbours import Neighbours
 from stillwatch.signals.signatures import FIELDS, SIGNATURES, empty_sketch, signatures_step
 from stillwatch.signals.templates import FAMILIES_SCHEMA, families
 from stillwatch.text.frequency import Sketch, contains, digest, keep_lines, remember, update
@@ -49,12 +50,14 @@ class FieldState:
         names: skeleton -> (template, last day seen).
         leaders: rows of `FAMILIES_SCHEMA` that new skeletons are compared with.
         waiting: rows of `WAITING_SCHEMA`.
+        neighbours: of the waiting skeletons; made when a slice first asks.
     """
 
     sketch: Sketch
     names: dict[int, tuple[str, int]] = field(default_factory=dict)
     leaders: pa.Table = field(default_factory=FAMILIES_SCHEMA.empty_table)
     waiting: pa.Table = field(default_factory=WAITING_SCHEMA.empty_table)
+    neighbours: Neighbours | None = None
 
 
 def empty_fields() -> dict[str, FieldState]:
@@ -111,13 +114,6 @@ def name_signed(
         _name(engine, name, state, new_text, day)
 
 
-def forget(fields: Mapping[str, FieldState], before: int) -> None:
-    """Drop skeletons that were not seen since day `before`; leaders stay, so that names stay."""
-    for state in fields.values():
-        state.names = {key: value for key, value in state.names.items() if value[1] >= before}
-        state.waiting = state.waiting.filter(pc.greater_equal(state.waiting.column("last_day"), before))
-
-
 def _name(
     engine: MemoryEngine, name: str, state: FieldState, new_text: npt.NDArray[np.bool_], day: int
 ) -> None:
@@ -129,10 +125,8 @@ def _name(
     for key, named in zip(keys, known, strict=True):
         if named:
             state.names[key] = (state.names[key][0], day)
-    fresh = _added(state.waiting, seen.filter(pa.array([not named for named in known], pa.bool_())))
-    if len(fresh) > len(state.waiting) or not all(known):
-        found = families(fresh.drop_columns(["last_day"]), state.leaders, lineage=name == "system_prompt")
-        _take_names(state, fresh, found, day)
+    if not all(known):
+        _wait(state, seen.filter(pa.array([not named for named in known], pa.bool_())), day, name)
     rows = [(key, state.names[key][0]) for key in keys if key in state.names]
     engine.put(
         f"{name}_families",
@@ -145,22 +139,43 @@ def _name(
     )
 
 
-def _take_names(state: FieldState, fresh: pa.Table, found: pa.Table, day: int) -> None:
-    leaders = state.leaders.column("skeleton").combine_chunks()
-    is_new = pc.invert(pc.is_in(found.column("skeleton"), leaders))
-    new = found.filter(is_new)
-    named = new.column("skeleton").combine_chunks()
-    waited = fresh.filter(pc.is_in(fresh.column("skeleton"), named))
+def _wait(state: FieldState, seen: pa.Table, day: int, name: str) -> None:
+    """Let skeletons without a name wait, and name those that have enough texts together by now."""
+    if state.neighbours is None:
+        state.neighbours = Neighbours(state.waiting)
+    state.neighbours.add(seen.filter(pc.invert(_are_in(seen, state.waiting))))
+    state.waiting = _added(state.waiting, seen)
+    # A new leader may be near to others that wait, which the skeletons of the slice are not near to.
+    while len(seen):
+        near = pa.array(np.union1d(state.neighbours.of(seen), _numbers(seen, "skeleton")))
+        asked = state.waiting.filter(pc.is_in(state.waiting.column("skeleton"), near))
+        found = families(asked.drop_columns(["last_day"]), state.leaders, lineage=name == "system_prompt")
+        led = len(state.leaders)
+        _take_names(state, found, day)
+        seen = state.leaders.slice(led)
+
+
+def _take_names(state: FieldState, found: pa.Table, day: int) -> None:
+    """Names and leaders among the waiting."""
+    new = found.filter(pc.invert(_are_in(found, state.leaders)))
+    named = _are_in(state.waiting, new)
+    waited = state.waiting.filter(named)
     days = dict(
         zip(waited.column("skeleton").to_pylist(), waited.column("last_day").to_pylist(), strict=True)
     )
-    for key, template in zip(named.to_pylist(), new.column("template_id").to_pylist(), strict=True):
+    for key, template in zip(
+        new.column("skeleton").to_pylist(), new.column("template_id").to_pylist(), strict=True
+    ):
         state.names[key] = (template, days.get(key, day))
     added = new.filter(pc.is_valid(new.column("signature")))
     state.leaders = pa.concat_tables([state.leaders, added]).combine_chunks()
-    # None of the fresh had a name before.
-    still = pc.invert(pc.is_in(fresh.column("skeleton"), named))
-    state.waiting = fresh.filter(still).combine_chunks()
+    # None of the waiting had a name before.
+    state.waiting = state.waiting.filter(pc.invert(named)).combine_chunks()
+
+
+def _are_in(skeletons: pa.Table, others: pa.Table) -> pa.ChunkedArray:
+    """Whether each skeleton stands among others."""
+    return pc.is_in(skeletons.column("skeleton"), others.column("skeleton").combine_chunks())
 
 
 def _seen(table: pa.Table, new_text: npt.NDArray[np.bool_], day: int) -> pa.Table:
