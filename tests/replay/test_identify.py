@@ -3,10 +3,10 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.sparse import csr_array
 
 from stillwatch.campaigns.candidates import Candidate
 from stillwatch.campaigns.repetition import Usage
+from stillwatch.campaigns.uses import UsesByTemplate
 from stillwatch.replaying.hypotheses import SAME, Hypothesis, identify
 
 N = 6
@@ -21,10 +21,11 @@ GROUPS = st.lists(
 
 
 def usage():
-    nothing = csr_array((N, N))
+    nothing = np.zeros(0, np.int64)
+    uses = UsesByTemplate.counted((N, N), nothing, nothing, nothing.astype(np.bool_), nothing)
     # Two of the names that hypotheses have are not there any more.
     names = np.array([f"n{number}" for number in range(N)])
-    return Usage(names, names, nothing, nothing, np.zeros((N, 2)), np.zeros((N, 2), np.int64), np.zeros(N))
+    return Usage(names, names, uses, np.zeros((N, 2)), np.zeros((N, 2), np.int64), np.zeros(N))
 
 
 def jaccard(left, right):
@@ -33,7 +34,8 @@ def jaccard(left, right):
 
 @given(GROUPS, GROUPS)
 def test_the_most_alike_first_and_none_twice(found, known):
-    candidates = [Candidate(tuple(sorted(t)), np.array(sorted(e)), by, 0.0) for t, e, by in found]
+    none = np.zeros(0)
+    candidates = [Candidate(tuple(sorted(t)), np.array(sorted(e)), by, 0.0, none, none) for t, e, by in found]
     old = [
         Hypothesis(
             tuple(f"n{one + 1}" for one in sorted(t)),

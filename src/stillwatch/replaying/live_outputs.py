@@ -70,8 +70,8 @@ class LiveOutputs:
             keys[row] & ((1 << _BIN_BITS) - 1),
             sums[row, other].astype(np.float64),
         )
-        uses = usage.by_template
-        users = csc_array((np.ones(len(uses.entity)), uses.entity, uses.starts), shape=usage.discovery.shape)
+        uses, shape = usage.by_template, (len(usage.entities), len(usage.templates))
+        users = csc_array((np.ones(len(uses.entity)), uses.entity, uses.starts), shape=shape)
         return TemplateScores.counted(usage.templates, users, lengths)
 
     def table(self, day: int, live_since: int) -> pa.Table:

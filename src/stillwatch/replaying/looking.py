@@ -36,7 +36,7 @@ from stillwatch.signals.kinship import template_kin
 GAINED, GAINED_LEAST = 1.1, 20
 """Candidates are found anew in a slice in which a shared template's exchanges grew so much since the last time."""
 
-TESTED_IN_A_SLICE = 200_000
+TESTED_IN_A_SLICE = 400_000
 """About how many exchanges of all groups together are tested in one slice: what is reported is tested again once a day,
 whatever the month has made of it. Past it all groups are allowed the same number, so that only the large ones are
 thinned (campaigns/thinning.py). The last slice, which tests everything for the report, is not bound by it."""
