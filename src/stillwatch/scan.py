@@ -152,12 +152,12 @@ def scan(
 
 @dataclass(frozen=True)
 class _Found:
-    """What the stages found: shown groups, attributes, all judged groups, who used which template."""
+    """What the stages found: shown groups, attributes, judged groups that are still asked about, tested groups."""
 
     shown: list[ShownGroup]
     models: AttributeModels
     judged: Labelled
-    usage: Usage
+    n_tested: int
 
 
 def _scan(
@@ -176,7 +176,7 @@ def _scan(
         run.done("input", started, found.rows)
         stages = _stages(run, found, settings, memory)
         tables = _results(run, found, stages, settings) | _left(run, stages, memory)
-        summary = _summary(run, found, settings, tables, len(stages.judged.groups))
+        summary = _summary(run, found, settings, tables, stages.n_tested)
         summary["generated_from"] = {"command": request.command, **found.origin}
         told = memory.told(stages.judged, settings.fdr)
         tables["quality"] = with_measures(tables["quality"], told)
@@ -219,6 +219,16 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
     run.steps(signal_steps())
     run.steps(account_steps())
     run.steps(usage_steps())
+    stages, tables = _shown(run, settings, memory)
+    return_unused()
+    run.steps(put_step(name, table) for name, table in tables.items())
+    run.steps(shown_steps())
+    return stages
+
+
+def _shown(run: Run, settings: ScanSettings, memory: Memory) -> tuple[_Found, dict[str, pa.Table]]:
+    """Groups found, tested and chosen to be shown, and the tables of these; the rest of what was made is let go of."""
+    engine = run.engine
     usage, candidates, wording = _candidates(run, settings)
     start = time.perf_counter()
     attributes = Attributes.from_table(engine.table("account_attributes"))
@@ -242,9 +252,9 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
     shown = shown_groups(judged.groups, usage, settings.unreported_groups, cells)
     shown = memory.named(shown, judged, usage, entities)
     run.done("tests", start, len(tested))
-    run.steps(put_step(name, table) for name, table in shown_tables(shown, usage).items())
-    run.steps(shown_steps())
-    return _Found(shown, models, judged, usage)
+    if not memory.verdicts:
+        judged = judged.only(part.index for group in shown for part in (*group.parts, *group.extensions))
+    return _Found(shown, models, judged, len(tested)), shown_tables(shown, usage)
 
 
 def _candidates(run: Run, settings: ScanSettings) -> tuple[Usage, list[Candidate], NDArray[np.int64]]:

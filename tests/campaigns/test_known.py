@@ -187,6 +187,8 @@ def test_a_confirmed_group_weighs_more_and_a_benign_one_less(weeks, known):
         assert after.required_log_e == pytest.approx(needed)
         assert f"Of this group: an analyst {said} on a date not given" in found.words(group)
         assert f"to 10^{needed / np.log(10):.2f}" in found.words(group)
+        few = found.only(one.index for one in found.groups[1::3])
+        assert [few.words(one) for one in few.groups] == [found.words(one) for one in found.groups[1::3]]
 
 
 def test_a_campaign_that_is_called_benign_is_still_reported(weeks, known):

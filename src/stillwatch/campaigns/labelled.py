@@ -1,6 +1,6 @@
 """Judged groups in the light of analysts' verdicts: moved thresholds, and groups that were found benign before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,6 +41,14 @@ class Labelled:
     labels: tuple[Label, ...]
     alike: FloatArray
     accounts: tuple[Label, ...] = ()
+
+    def only(self, indices: Iterable[int]) -> "Labelled":
+        """Without the other groups, whose tests fill much memory."""
+        wanted = set(indices)
+        kept = [place for place, group in enumerate(self.groups) if group.index in wanted]
+        groups = tuple(self.groups[place] for place in kept)
+        without = tuple(self.without[place] for place in kept)
+        return replace(self, groups=groups, without=without, alike=self.alike[:, kept])
 
     def words(self, group: JudgedGroup) -> str:
         """How verdicts moved a group's threshold; empty where they hardly did."""
