@@ -9,15 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from stillwatch.exchange.numbering import places_among
+from stillwatch.exchange.numbering import numbered, places_among
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 SmallInts = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
 
-_SPARSE = 16
-"""Entities up to which, for each use, it is faster to count them all than to put the uses in order."""
 _BITS = 32
 """Exchanges of one entity in one template are fewer than 2 to the power of this less one, in either half."""
 
@@ -48,14 +46,7 @@ class Uses:
         n = len(self.entity)
         if n == 0 or self.template[-1] == 0:
             return self, np.arange(n)  # one template: its entities are in order already
-        most = int(self.entity.max()) + 1
-        if most > _SPARSE * n:
-            entity, row = np.unique(self.entity, return_inverse=True)
-            return self._added_up(entity, row), row
-        used = np.zeros(most, dtype=bool)
-        used[self.entity] = True
-        entity = np.flatnonzero(used)
-        row = (np.cumsum(used) - 1)[self.entity]
+        entity, row = numbered(self.entity, int(self.entity.max()) + 1)
         return self._added_up(entity, row), row
 
     def _added_up(self, entity: IntArray, row: IntArray) -> "Uses":
