@@ -40,7 +40,7 @@ def test_modularity_is_networkxs_and_no_worse_than_its_louvain(
     louvain = nx.community.louvain_communities(graph, resolution=resolution, seed=seed)
     # Both are local optima; in one graph of a few vertices, where one move decides, either may be much the better.
     theirs = nx.community.modularity(graph, louvain, resolution=resolution)
-    assert reached >= theirs - 0.2 * abs(theirs) - 0.03 - 0.5 / n
+    assert reached >= theirs - 0.2 * abs(theirs) - (0.03 if n > 12 else 0.15)
     for part in parts(labels):
         assert nx.is_connected(graph.subgraph(part))
 
