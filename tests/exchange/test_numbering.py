@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch.exchange.numbering import numbered
+from stillwatch.exchange.numbering import numbered, runs
 
 
 @given(st.lists(st.integers(0, 60), max_size=30), st.sampled_from([61, 5_000]))
@@ -15,3 +15,11 @@ def test_as_numpy_s_unique(values, bound):
     assert distinct.tolist() == wanted.tolist()
     assert place.tolist() == inverse.tolist()
     assert distinct.dtype == place.dtype == np.int64
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 6)), max_size=12))
+def test_runs_one_after_the_other(given_runs):
+    starts, sizes = (np.array([one[side] for one in given_runs], np.int64) for side in (0, 1))
+    run, place = runs(starts, sizes)
+    wanted = [(at, start + step) for at, (start, size) in enumerate(given_runs) for step in range(size)]
+    assert list(zip(run.tolist(), place.tolist(), strict=True)) == wanted

@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from stillwatch.exchange.numbering import coded
 from stillwatch.exchange.texts import buffers
+from stillwatch.text.content import DIMENSIONS
 
-DIMENSIONS = 64
-"""Of the vectors of tasks."""
 HOUR_US = 3_600_000_000
 DAY_US = 24 * HOUR_US
 

@@ -13,7 +13,7 @@ from stillwatch.campaigns.output_maximisation import OUTPUTS_STEP, USERS_OF_USAG
 from stillwatch.campaigns.repetition import Usage, usage_from_tables
 from stillwatch.campaigns.thinning import thinnings
 from stillwatch.engines.step import DriverStep, SqlStep, Step
-from stillwatch.exchange.numbering import places_in
+from stillwatch.exchange.numbering import places_in, runs
 from stillwatch.signals.kinship import template_kin
 
 # A task is repeated where the same was asked before among the same exchanges, by anybody, more than an hour ago.
@@ -251,10 +251,10 @@ def _listed(groups: Sequence[NDArray[np.int64]], names: NDArray[np.str_], column
     """candidate, name and place of every member of every group."""
     sizes = np.array([len(members) for members in groups], dtype=np.int64)
     members = np.concatenate([np.zeros(0, np.int64), *groups])
-    place = np.arange(len(members)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    candidate, place = runs(np.zeros_like(sizes), sizes)
     return pa.table(
         {
-            "candidate": pa.array(np.repeat(np.arange(len(groups)), sizes), pa.int64()),
+            "candidate": pa.array(candidate, pa.int64()),
             column: pa.array(names.tolist(), pa.string()).take(pa.array(members)),
             "place": pa.array(place, pa.int64()),
         }

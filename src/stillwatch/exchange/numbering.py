@@ -39,6 +39,17 @@ def numbered(values: NDArray[np.int64], bound: int) -> tuple[NDArray[np.int64], 
     return np.flatnonzero(there), (np.cumsum(there) - 1)[values]
 
 
+def runs(starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All places of some runs, one run after the other: the run of each place, and the places.
+
+    Args:
+        starts: first place of each run, shape (n_runs,).
+        sizes: how many places it has, shape (n_runs,).
+    """
+    run = np.repeat(np.arange(len(sizes)), sizes)
+    return run, np.arange(len(run)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + starts[run]
+
+
 def places_among(ordered: NDArray[Any], wanted: NDArray[Any]) -> NDArray[np.int64]:
     """Place of each wanted value in an array in ascending order, -1 where it is not there; shape (len(wanted),)."""
     if len(ordered) == 0:

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import sparse
 
-from stillwatch.exchange.numbering import coded
+from stillwatch.exchange.numbering import coded, runs
 
 Ints = NDArray[np.int64]
 
@@ -74,8 +74,7 @@ class Incidence:
     def values_of(self, entities: Ints) -> tuple[Ints, Ints]:
         """Values of some entities one after the other, and the place of each value's entity among them."""
         starts, sizes = self.matrix.indptr[entities].astype(np.int64), self.entity_degrees[entities]
-        place = np.repeat(np.arange(len(entities)), sizes)
-        at = np.arange(len(place)) - np.repeat(np.cumsum(sizes) - sizes, sizes) + starts[place]
+        place, at = runs(starts, sizes)
         return self.matrix.indices[at].astype(np.int64), place
 
     def holders(self, value: int) -> Ints:

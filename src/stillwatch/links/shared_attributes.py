@@ -107,9 +107,7 @@ def shared_attribute_test(
         raise ValueError("the group holds an entity that the incidence does not have")
     informed = members[incidence.entity_degrees[members] > 0]
     values, of_member = incidence.values_of(informed)
-    held, place = numbered(values, incidence.n_values)
-    holders = np.bincount(place, minlength=held.size)
-    tied = (holders >= 2) & (_lift(held, holders, incidence, informed.size) >= LEAST_LIFT)
+    held, place, holders, tied = _held(values, incidence, informed.size)
     n_tied = int(_holding(tied[place], of_member, informed.size).sum())
     held, holders, tied = held[holders >= 2], holders[holders >= 2], tied[holders >= 2]
     law = _GroupLaw(informed, model)
@@ -131,11 +129,18 @@ def holding_tied_value(members: Ints, incidence: Incidence) -> NDArray[np.bool_]
         incidence: who has what.
     """
     values, of_member = incidence.values_of(members)
+    n_informed = int((incidence.entity_degrees[members] > 0).sum())
+    _, place, _, tied = _held(values, incidence, n_informed)
+    return _holding(tied[place], of_member, len(members))
+
+
+def _held(values: Ints, incidence: Incidence, n_informed: int) -> tuple[Ints, Ints, Ints, NDArray[np.bool_]]:
+    """Distinct values among those that a group's members hold, the place of each of `values` among them, how many
+    members hold each, and whether it is tied to the group."""
     held, place = numbered(values, incidence.n_values)
     holders = np.bincount(place, minlength=held.size)
-    n_informed = int((incidence.entity_degrees[members] > 0).sum())
     tied = (holders >= 2) & (_lift(held, holders, incidence, n_informed) >= LEAST_LIFT)
-    return _holding(tied[place], of_member, len(members))
+    return held, place, holders, tied
 
 
 def _holding(tied: NDArray[np.bool_], of_member: Ints, n: int) -> NDArray[np.bool_]:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from stillwatch.exchange.numbering import runs
 from stillwatch.replaying.counts import Ints
 from stillwatch.replaying.names import Names, numbered
 
@@ -83,9 +84,7 @@ class Asked:
     def _places(self, template: Ints, task: Tasks) -> Ints:
         """Row of each among what is held, or -1."""
         begin, end = (np.searchsorted(self._task, task, side) for side in ("left", "right"))
-        n = end - begin
-        row = np.repeat(np.arange(len(task)), n)
-        place = np.arange(len(row)) - np.repeat(np.cumsum(n) - n, n) + begin[row]
+        row, place = runs(begin, end - begin)
         same = self._template[place] == template[row]
         found = np.full(len(task), -1, np.int64)
         found[row[same]] = place[same]

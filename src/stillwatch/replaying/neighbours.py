@@ -9,15 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from stillwatch.exchange.numbering import runs
 from stillwatch.exchange.texts import buffers
 from stillwatch.replaying.counts import Ints
 from stillwatch.signals.templates import FRAME, SIMILAR
+from stillwatch.text.grams import EDGES
 
 Hashes = npt.NDArray[np.uint64]
 
 MOST_HOLDERS = 256
 """Word sequences that more of the waiting skeletons hold are phrases of the language (as in `templates.families`)."""
-_EDGES = 2
 
 
 class Neighbours:
@@ -30,7 +31,7 @@ class Neighbours:
     def __init__(self, skeletons: pa.Table) -> None:
         self._skeleton: Hashes = np.zeros(0, np.uint64)
         self._size: Ints = np.zeros(0, np.int64)
-        self._edges: Hashes = np.zeros((0, _EDGES), np.uint64)
+        self._edges: Hashes = np.zeros((0, EDGES), np.uint64)
         self._fresh = np.zeros(0, np.uint64), np.zeros(0, np.int64)
         self.add(skeletons)
         # In order once; what is added later is put in order by itself.
@@ -67,8 +68,8 @@ class Neighbours:
         begin, end = (np.searchsorted(shingle, grams, side) for side in ("left", "right"))
         n = end - begin
         n[n > MOST_HOLDERS] = 0
-        of_gram = np.repeat(np.arange(len(grams)), n)
-        other = owner[np.arange(len(of_gram)) - np.repeat(np.cumsum(n) - n, n) + begin[of_gram]]
+        of_gram, place = runs(begin, n)
+        other = owner[place]
         width = max(len(self._skeleton), 1)
         pair, shared = np.unique(row[of_gram] * width + other, return_counts=True)
         mine, its = pair // width, pair % width
@@ -86,15 +87,14 @@ def _grams(skeletons: pa.Table) -> tuple[Hashes, Ints, Hashes]:
     """Hashes of the word sequences of all signatures, the row of each, and the edges that each signature begins with
     (shape (n_rows, 2); 0 where it has none)."""
     packed = skeletons.column("signature").combine_chunks().cast(pa.large_binary())
-    edges = np.zeros((len(packed), _EDGES), np.uint64)
+    edges = np.zeros((len(packed), EDGES), np.uint64)
     if len(packed) == 0:
         return np.zeros(0, np.uint64), np.zeros(0, np.int64), edges
     offsets, data = buffers(packed, large=True)
     size = np.diff(offsets) // 8
     values = data[offsets[0] : offsets[-1]].view("<u8").astype(np.uint64)
-    row = np.repeat(np.arange(len(packed)), size)
-    place = np.arange(len(row)) - np.repeat(np.cumsum(size) - size, size)
-    at_edge = place < _EDGES
+    row, place = runs(np.zeros(len(packed), np.int64), size)
+    at_edge = place < EDGES
     edges[row[at_edge], place[at_edge]] = values[at_edge]
     grams, row = values[~at_edge], row[~at_edge]
     # In order, because looking up neighbours one after the other is several times as fast.
