@@ -8,6 +8,7 @@ shares enough word sequences with it.
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from numba import njit
 
 from stillwatch.exchange.numbering import runs
 from stillwatch.exchange.texts import buffers
@@ -64,18 +65,51 @@ class Neighbours:
         """Numbers of those among `held` (word sequences in order, and whose they are) that may be alike."""
         shingle, owner = held
         grams, row, edges = asked
-        size = np.bincount(row, minlength=len(edges))
         begin, end = (np.searchsorted(shingle, grams, side) for side in ("left", "right"))
-        n = end - begin
-        n[n > MOST_HOLDERS] = 0
-        of_gram, place = runs(begin, n)
-        other = owner[place]
-        width = max(len(self._skeleton), 1)
-        pair, shared = np.unique(row[of_gram] * width + other, return_counts=True)
-        mine, its = pair // width, pair % width
-        framed = ((edges[mine] == self._edges[its]) & (edges[mine] != 0)).any(axis=1)
-        enough = (framed & (shared >= FRAME)) | (shared >= SIMILAR * np.minimum(size[mine], self._size[its]))
-        return np.unique(its[enough])
+        by_row = np.argsort(row, kind="stable")
+        ends = np.cumsum(np.bincount(row, minlength=len(edges)))
+        places = np.stack([begin, end], axis=1)[by_row]
+        return np.flatnonzero(_alike(places, ends, edges, owner, self._size, self._edges))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _alike(
+    places: Ints, ends: Ints, edges: Hashes, owner: Ints, size: Ints, held_edges: Hashes
+) -> npt.NDArray[np.bool_]:
+    """Which of the skeletons that are held may be alike to one that is asked for, shape (n_held,).
+
+    Args:
+        places: where the holders of each word sequence of the asked ones stand in `owner`: from, to; in order of row.
+        ends: where the word sequences of each asked one end.
+        edges: of the asked ones, shape (n_asked, 2).
+        owner: who holds a word sequence, by word sequence.
+        size: word sequences of those that are held.
+        held_edges: of those that are held, shape (n_held, 2).
+    """
+    found = np.zeros(len(size), np.bool_)
+    shared = np.zeros(len(size), np.int32)
+    met = np.empty(len(size), np.int64)
+    first = 0
+    for row in range(len(ends)):
+        own, n_met = ends[row] - first, 0
+        for at in range(first, ends[row]):
+            begin, end = places[at]
+            if end - begin > MOST_HOLDERS:
+                continue
+            for other in owner[begin:end]:
+                if shared[other] == 0:
+                    met[n_met] = other
+                    n_met += 1
+                shared[other] += 1
+        first = ends[row]
+        for other in met[:n_met]:
+            framed = False
+            for side in range(EDGES):
+                framed |= edges[row, side] != 0 and edges[row, side] == held_edges[other, side]
+            enough = shared[other] >= SIMILAR * min(own, size[other])
+            found[other] |= enough or (framed and shared[other] >= FRAME)
+            shared[other] = 0
+    return found
 
 
 def _hashes(skeletons: pa.Table) -> Hashes:
