@@ -26,7 +26,7 @@ from tests.end_to_end.worlds import as_lines, exchanges, own_key_file, scanned, 
 
 __all__ = ["own_key_file", "scanned", "world"]
 
-EVERY, LENGTH = "1d", dt.timedelta(days=1)
+EVERY, LENGTH = "12h", dt.timedelta(hours=12)
 
 
 class Killed(Exception):  # noqa: N818
@@ -132,9 +132,10 @@ def test_a_replay_that_is_killed_ends_as_one_that_is_not(replayed, world, own_ke
     with pytest.raises(Killed):
         replayed_to(world.dataset, out, stop_at=1)  # before the first checkpoint
     with pytest.raises(Killed):
-        replayed_to(world.dataset, out, stop_at=6)
+        replayed_to(world.dataset, out, stop_at=13)
     checkpoints = out / "state" / "checkpoints"
     (held,) = checkpoints.glob("checkpoint-*")
+    assert json.loads((held / "groups.json").read_text("utf-8"))["groups"], "nothing was reported yet"
     assert pq.read_schema(out / "history.parquet").names == HISTORY.names
     # What a kill in the middle of a checkpoint, or of a part, leaves is never taken up.
     shutil.copytree(held, checkpoints / f"{held.name}9.partial")
@@ -148,8 +149,8 @@ def test_another_replay_s_state_is_refused(world, own_key_file, tmp_path):
     out = tmp_path / "out"
     with pytest.raises(Killed):
         replayed_to(world.dataset, out, stop_at=3)
-    with pytest.raises(UsageError, match=r"every = '1d'.*'12h'[\s\S]*--restart"):
-        replay(ReplayRequest(str(world.dataset), "12h"), out, load_settings(None, {}))
+    with pytest.raises(UsageError, match=r"every = '12h'.*'1d'[\s\S]*--restart"):
+        replay(ReplayRequest(str(world.dataset), "1d"), out, load_settings(None, {}))
     with pytest.raises(UsageError, match=r"fdr = 0\.01"):
         replay(ReplayRequest(str(world.dataset), EVERY), out, load_settings(None, {"fdr": 0.05}))
     other = tmp_path / "other"

@@ -35,7 +35,7 @@ def result_tables_of(
         settings: see `ScanSettings`.
         report: told of progress.
     """
-    state, outcomes = ended.state, ended.outcomes
+    state, outcomes = ended.state, ended.state.outcomes
     run = Run(live, report, _STEPS_EXPECTED)
     assert outcomes.usage is not None
     shown = under_their_ids(ended.shown, state)
@@ -69,7 +69,7 @@ def summary_of(
             "exchanges": found["rows"],
             "accounts": len(state.attributes.entities()),
             "quarantined": found["quarantined"],
-            "groups_tested": max(len(ended.outcomes.groups), len(tables["groups"])),
+            "groups_tested": max(len(state.outcomes.groups), len(tables["groups"])),
             "campaigns": len(tables["campaigns"]),
         },
         "period": [_iso(found["first_ts"]), _iso(found["last_ts"])],

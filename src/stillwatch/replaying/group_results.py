@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from stillwatch.accounts.profiles import account_steps
 from stillwatch.campaigns.repetition import Usage
+from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.shown import ShownGroup, shown_steps, shown_tables
 from stillwatch.campaigns.steps import put_step
 from stillwatch.campaigns.tables import (
@@ -27,6 +28,8 @@ from stillwatch.campaigns.tables import (
 )
 from stillwatch.engines.run import Run
 from stillwatch.exchange.schema import TIMESTAMP
+from stillwatch.links.incidence import Attributes
+from stillwatch.links.shared_attributes import SharedAttribute
 from stillwatch.replaying.state import State
 from stillwatch.results_folder import group_tables
 
@@ -57,14 +60,35 @@ def tables_of_groups(
         state: times of verdicts and of joining.
         usage: numbers of entities and templates in the groups.
     """
+    models = state.attributes.models()
+    shown = with_present_numbers(shown, models.attributes)
     run.steps(account_steps())
     run.steps(put_step(name, table) for name, table in shown_tables(shown, usage).items())
     run.steps(shown_steps())
-    tables = group_tables(run, shown, state.attributes.models())
+    tables = group_tables(run, shown, models)
     tables["flagged"] = run.engine.table("flagged").sort_by("exchange_id")
     tables["campaigns"] = _with_times(tables["campaigns"], state)
     tables["members"] = _with_joining(tables["members"], state)
     return tables
+
+
+def with_present_numbers(shown: Sequence[ShownGroup], attributes: Attributes) -> list[ShownGroup]:
+    """The groups with the values that tie them under their present numbers: they were tested hours ago."""
+    number = {
+        kind: dict(zip(one.values, range(one.n_values), strict=True))
+        for kind, one in attributes.kinds.items()
+    }
+
+    def present(found: SharedAttribute) -> SharedAttribute:
+        known = number[found.kind]
+        values = (replace(one, number=known[one.value]) for one in found.shared if one.value in known)
+        return replace(found, shared=tuple(values))
+
+    def of_now(group: JudgedGroup) -> JudgedGroup:
+        shared = {kind: present(found) for kind, found in group.tests.shared.items() if kind in number}
+        return replace(group, tests=replace(group.tests, shared=shared))
+
+    return [replace(group, parts=(of_now(group.main), *group.parts[1:])) for group in shown]
 
 
 def under_their_ids(shown: Sequence[ShownGroup], state: State) -> list[ShownGroup]:

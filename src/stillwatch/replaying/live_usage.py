@@ -4,6 +4,8 @@ The same figures as the steps `template_usage` and `entity_totals` (campaigns/st
 reading their exchanges again. Only days within the horizon count.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -47,12 +49,20 @@ class LiveUsage:
         days: `USED` rows of the live days.
         totals: `TOTALS` rows of the live days.
         asked: `ASKED` rows: when each (template, task) was asked first.
+        named: names of entities, and of templates, that have numbers though nothing live may be known of them.
     """
 
-    def __init__(self, days: pa.Table, totals: pa.Table, asked: pa.Table) -> None:
+    def __init__(
+        self,
+        days: pa.Table,
+        totals: pa.Table,
+        asked: pa.Table,
+        named: tuple[Sequence[str], Sequence[str]] = ((), ()),
+    ) -> None:
         self._days, self._total_days = days, totals
-        self.entities = Names.of([totals.column("entity")])
-        self.templates = Names.of([days.column("template_id"), asked.column("template_id")])
+        entities, templates = (pa.chunked_array([list(names)], pa.string()) for names in named)
+        self.entities = Names.of([totals.column("entity"), entities])
+        self.templates = Names.of([days.column("template_id"), asked.column("template_id"), templates])
         self._ordered_entities, self._ordered_templates = InOrder(), InOrder()
         self._today = _no_counts()
         restored = _no_counts()

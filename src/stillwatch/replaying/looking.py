@@ -1,11 +1,12 @@
 """Who is looked at in a slice, and what stands after it: candidates, tests, e-processes, judged groups."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from enum import Enum
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stillwatch.campaigns.births import Lives
@@ -14,9 +15,9 @@ from stillwatch.campaigns.explanations import explain
 from stillwatch.campaigns.judge import Beside, Rates, judge
 from stillwatch.campaigns.ladder import CLIMB, climb, standings
 from stillwatch.campaigns.online import look_place, over_time, patience
-from stillwatch.campaigns.output_maximisation import TemplateScores
 from stillwatch.campaigns.outputs_of_groups import with_outputs
 from stillwatch.campaigns.repetition import Usage
+from stillwatch.campaigns.sample import HOUR_US
 from stillwatch.campaigns.selection import JudgedGroup
 from stillwatch.campaigns.steps import candidate_tables, communities_of, kin_bundles, sample_steps, wordings
 from stillwatch.campaigns.tables import Rung
@@ -29,44 +30,22 @@ from stillwatch.replaying.hypotheses import (
     seen,
 )
 from stillwatch.replaying.known_accounts import KnownAccounts
+from stillwatch.replaying.outcomes import Outcomes, is_daily_test_due
 from stillwatch.replaying.renumbering import Renumbering
+from stillwatch.replaying.slices import DAY_US
 from stillwatch.replaying.state import State
 from stillwatch.signals.kinship import template_kin
 
 GAINED, GAINED_LEAST = 1.1, 20
 """Candidates are found anew in a slice in which a shared template's exchanges grew so much since the last time."""
 
-TESTED_IN_A_SLICE = 400_000
-"""About how many exchanges of all groups together are tested in one slice: what is reported is tested again once a day,
-whatever the month has made of it. Past it all groups are allowed the same number, so that only the large ones are
-thinned (campaigns/thinning.py). The last slice, which tests everything for the report, is not bound by it."""
+TESTED_IN_AN_HOUR, TESTED_IN_A_SLICE = 200_000, 400_000
+"""About how many exchanges of all groups together are tested in a slice of an hour, or of many: what is reported is
+tested again once a day, whatever the month has made of it. Past it all groups are allowed the same number, so that only
+the large ones are thinned (campaigns/thinning.py). The last slice, which tests everything for the report, is not bound
+by it."""
 
 Told = Callable[[int, int], None]
-
-
-class Which(Enum):
-    """Which groups are tested in a slice."""
-
-    DUE = "those with enough new data"
-    REPORTED = "those, and what is reported"
-    ALL = "every group"
-
-
-@dataclass
-class Outcomes:
-    """What is known of the live groups within a day; a new day starts without.
-
-    Attributes:
-        groups: hypothesis -> its latest judged group, in the numbers of `usage`.
-        usage: who used which template when the groups were judged last.
-        template_volumes: exchanges of each template at the last finding.
-        outputs: how long the answers to each template are, at the last test.
-    """
-
-    groups: dict[int, JudgedGroup] = field(default_factory=dict)
-    usage: Usage | None = None
-    template_volumes: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    outputs: TemplateScores | None = None
 
 
 @dataclass(frozen=True)
@@ -93,40 +72,46 @@ class Looks:
     live_days: int
     told: Told = lambda done, total: None
 
-    def look(self, state: State, outcomes: Outcomes, day: int, which: Which) -> bool:
-        """Find candidates where enough is new, test those that are due, and judge all live groups.
+    def look(self, state: State, start: int, end: int, everything: bool) -> bool:
+        """Find candidates where enough is new or a daily test is due, test those that are due, and judge all groups.
 
         Args:
             state: changed in place.
-            outcomes: changed in place.
-            day: number of the day.
-            which: groups that are tested whether or not they are due.
+            start: of the slice, microseconds since 1970.
+            end: likewise, not included.
+            everything: whether all groups are tested, due or not.
 
         Returns:
-            Whether anything was tested.
+            Whether anything was tested, or let go of.
         """
-        if which is Which.DUE and not self._gained(state, outcomes):
+        reported = self.reported(state)
+        daily = reported if everything else _of_the_hour(state.outcomes, reported, end)
+        state.outcomes.followed_until = end
+        if not (everything or daily or self._gained(state)):
             return False
-        usage = self.refresh(state, outcomes)
-        outcomes.template_volumes = state.usage.template_volumes()[0]
+        usage = self.refresh(state)
+        state.outcomes.template_volumes = state.usage.template_volumes()[0]
         kin = template_kin(state.fields["prompt"].leaders)
         communities = self._communities(state, usage)
-        found = candidates(usage, communities, self.settings, kin_bundles(kin, usage))
-        return self._tested(state, outcomes, _Found(found, wordings(kin, usage)), day, which)
+        found = candidates(usage, communities, self.settings, kin_bundles(_used(kin, usage), usage))
+        budget = None if everything else _budget(start, end)
+        wanted = _Wanted(reported, daily, everything, budget)
+        return self._tested(state, _Found(found, wordings(kin, usage)), start // DAY_US, wanted)
 
-    def refresh(self, state: State, outcomes: Outcomes) -> Usage:
+    def refresh(self, state: State) -> Usage:
         """Bring the numbers of all groups to the present usage."""
-        usage = state.usage.usage()
+        usage, outcomes = state.usage.usage(), state.outcomes
         if outcomes.usage is not None:
             change = Renumbering.between(outcomes.usage, usage)
             outcomes.groups = {number: change.of(group) for number, group in outcomes.groups.items()}
         outcomes.usage = usage
         return usage
 
-    def _gained(self, state: State, outcomes: Outcomes) -> bool:
+    def _gained(self, state: State) -> bool:
         volume, users = state.usage.template_volumes()
         before = np.zeros_like(volume)
-        before[: len(outcomes.template_volumes)] = outcomes.template_volumes
+        held = state.outcomes.template_volumes
+        before[: len(held)] = held
         shared = users >= self.settings.minimum_entities
         grown = (volume >= GAINED * before) & (volume >= before + GAINED_LEAST)
         return bool((shared & grown).any())
@@ -134,42 +119,39 @@ class Looks:
     def _communities(self, state: State, usage: Usage) -> list[NDArray[np.int64]]:
         return communities_of(state.attributes.communities(self.scratch), usage)
 
-    def _tested(self, state: State, outcomes: Outcomes, discovered: "_Found", day: int, which: Which) -> bool:
-        usage, known, found = _usage(outcomes), state.hypotheses, discovered.candidates
-        live = [number for number, one in enumerate(known) if one.last_day >= day - self.live_days]
-        places = identify(usage, found, known, live)
-        reported = self._reported(state)
-        if which is not Which.DUE:
-            again = self._unnamed(state, reported - set(places), usage)
-            found, places = [*found, *(c for _, c in again)], [*places, *(p for p, _ in again)]
-        chosen: list[int] = []
-        for at, place in enumerate(places):
-            due = is_due(found[at].n_exchanges, known[place] if place is not None else None)
-            # What is reported is followed on its latest data; a new day knows no outcome of the day before.
-            wanted = place in reported and place not in outcomes.groups
-            if due or wanted or (which is Which.ALL and place is not None):
-                chosen.append(at)
-            if place is not None:
-                known[place] = seen(known[place], day)
-        _drop(outcomes, {place for place in places if place is not None})
-        if not chosen:
-            return False
-        budget = None if which is Which.ALL else TESTED_IN_A_SLICE
-        tested = self._judge(state, usage, _Found([found[at] for at in chosen], discovered.wordings), budget)
-        _take(state, outcomes, usage, [(places[chosen[group.index]], group) for group in tested], day)
-        outcomes.outputs = state.outputs.scores(usage)
-        self._stand(state, outcomes)
-        return True
-
-    def _reported(self, state: State) -> set[int | None]:
+    def reported(self, state: State) -> set[int]:
         """Hypotheses whose evidence reaches one task pool, innocently explained or not."""
         level = state.processes.levels(CLIMB.index(Rung.ONE_TASK_POOL))
         return set(np.flatnonzero(level <= self.rates.fdr).tolist())
 
-    def _unnamed(self, state: State, numbers: set[int | None], usage: Usage) -> list[tuple[int, Candidate]]:
+    def _tested(self, state: State, discovered: "_Found", day: int, wanted: "_Wanted") -> bool:
+        outcomes, known, found = state.outcomes, state.hypotheses, discovered.candidates
+        usage = _usage(outcomes)
+        live = [number for number, one in enumerate(known) if one.last_day >= day - self.live_days]
+        places = identify(usage, found, known, live)
+        again = self._unnamed(state, wanted.daily - set(places), usage)
+        found, places = [*found, *(c for _, c in again)], [*places, *(p for p, _ in again)]
+        chosen: list[int] = []
+        for at, place in enumerate(places):
+            due = is_due(found[at].n_exchanges, known[place] if place is not None else None)
+            if due or (place is not None and wanted.includes(place, outcomes)):
+                chosen.append(at)
+            if place is not None:
+                known[place] = seen(known[place], day)
+        held = len(outcomes.groups)
+        _drop(outcomes, {place for place in places if place is not None}, wanted.daily)
+        if not chosen:
+            return len(outcomes.groups) < held
+        due_now = _Found([found[at] for at in chosen], discovered.wordings)
+        tested = self._judge(state, usage, due_now, wanted.budget)
+        _take(state, usage, [(places[chosen[group.index]], group) for group in tested], day)
+        self._stand(state)
+        return True
+
+    def _unnamed(self, state: State, numbers: set[int], usage: Usage) -> list[tuple[int, Candidate]]:
         """Candidates for reported groups that discovery does not name any more."""
         rows = []
-        for number in sorted(number for number in numbers if number is not None):
+        for number in sorted(numbers):
             candidate = followed(usage, state.hypotheses[number], self.settings)
             if candidate is not None:
                 rows.append((number, candidate))
@@ -195,13 +177,13 @@ class Looks:
         accounts = self.accounts.of(entities.column("account_id").to_pylist(), state.cursor)
         return Beside(state.attributes.models(), Lives.from_tables(accounts, entities))
 
-    def _stand(self, state: State, outcomes: Outcomes) -> None:
+    def _stand(self, state: State) -> None:
         """Standings and explanations of all live groups on the evidence so far."""
-        numbers = sorted(outcomes.groups)
+        outcomes = state.outcomes
+        usage, numbers = _usage(outcomes), sorted(outcomes.groups)
         tests = [outcomes.groups[number].tests for number in numbers]
-        if outcomes.outputs is not None:
-            # A rank among all groups, so it is taken anew where one of them was tested.
-            tests = with_outputs(tests, _usage(outcomes).templates, outcomes.outputs)
+        # A rank among all groups, so it is taken anew where one of them was tested.
+        tests = with_outputs(tests, usage.templates, state.outputs.scores(usage))
         procedure = over_time(state.processes, np.array(numbers, dtype=np.int64))
         places = standings(tests, self.rates.fdr, self.rates.shape_error, procedure=procedure)
         for number, test, place in zip(numbers, tests, places, strict=True):
@@ -219,21 +201,62 @@ class _Found(NamedTuple):
     wordings: NDArray[np.int64]
 
 
+class _Wanted(NamedTuple):
+    """Groups that are tested whether or not they have enough new data.
+
+    Attributes:
+        reported: hypotheses whose evidence reaches one task pool.
+        daily: those of them that are tested in this slice.
+        everything: whether all are.
+        budget: about how many exchanges are tested in all; None for no bound.
+    """
+
+    reported: set[int]
+    daily: set[int]
+    everything: bool
+    budget: int | None
+
+    def includes(self, number: int, outcomes: Outcomes) -> bool:
+        """Whether a hypothesis is among them; of what is reported some test must be known."""
+        missing = number in self.reported and number not in outcomes.groups
+        return self.everything or number in self.daily or missing
+
+
+def _of_the_hour(outcomes: Outcomes, reported: set[int], end: int) -> set[int]:
+    """Reported groups whose time of day it is: what is reported is followed on its latest data."""
+    since = outcomes.followed_until
+    return {number for number in reported if is_daily_test_due(number, since, end)}
+
+
+def _budget(start: int, end: int) -> int:
+    """About how many exchanges may be tested in a slice."""
+    hours = max((end - start) / HOUR_US, 1.0)
+    return min(int(hours * TESTED_IN_AN_HOUR), TESTED_IN_A_SLICE)
+
+
+def _used(kin: pa.Table, usage: Usage) -> pa.Table:
+    """Kin of which both are live."""
+    live = pa.array(usage.templates[np.diff(usage.by_template.starts) > 0].tolist(), pa.string())
+    both = (pc.is_in(kin.column(f"template_{side}"), live) for side in "ab")
+    return kin.filter(pc.and_(*both))
+
+
 def _usage(outcomes: Outcomes) -> Usage:
     assert outcomes.usage is not None
     return outcomes.usage
 
 
-def _drop(outcomes: Outcomes, found: set[int]) -> None:
-    """Let go of groups that are not found any more, unless their verdict stands."""
+def _drop(outcomes: Outcomes, found: set[int], daily: set[int]) -> None:
+    """Let go of groups that are not found any more; where a verdict stands, once too little is left for a test."""
     outcomes.groups = {
-        number: group for number, group in outcomes.groups.items() if number in found or group.reported
+        number: group
+        for number, group in outcomes.groups.items()
+        if number in found or (group.reported and number not in daily)
     }
 
 
 def _take(
     state: State,
-    outcomes: Outcomes,
     usage: Usage,
     tested: list[tuple[int | None, JudgedGroup]],
     day: int,
@@ -258,7 +281,7 @@ def _take(
             places.append(place)
         candidate = group.tests.candidate
         held = usage.by_template.of_group(candidate.entities, candidate.templates)[1]
-        outcomes.groups[number] = replace(group, held=held)  # the usage goes on
+        state.outcomes.groups[number] = replace(group, held=held)  # the usage goes on
     if rows:
         which, at = np.array(numbers, dtype=np.int64), np.array(places, dtype=np.int64)
         state.processes = state.processes.looked(which, at, log_e[rows])

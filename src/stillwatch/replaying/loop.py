@@ -15,7 +15,8 @@ from stillwatch.exchange.writer import write_table
 from stillwatch.replaying.campaigns_over_time import REPORTED
 from stillwatch.replaying.group_results import kept_rows, tables_of_groups, under_their_ids
 from stillwatch.replaying.intake import Intake
-from stillwatch.replaying.looking import Looks, Outcomes, Which
+from stillwatch.replaying.looking import Looks
+from stillwatch.replaying.outcomes import Outcomes
 from stillwatch.replaying.slices import DAY_US, spans
 from stillwatch.replaying.state import State, history_table, save
 
@@ -29,12 +30,10 @@ class Ended:
 
     Attributes:
         state: the state.
-        outcomes: the live groups.
         shown: the campaigns under their ids, then other tested groups.
     """
 
     state: State
-    outcomes: Outcomes
     shown: list[ShownGroup]
 
 
@@ -70,33 +69,35 @@ class Loop:
             most_unreported: most groups told beside the campaigns at the end.
         """
         slices = list(spans(first, last, self.every))
-        outcomes, fresh_day = Outcomes(), True
         self._write_history(state)
+        followed = False
         for number, (start, end) in enumerate(slices, start=1):
             if state.cursor is not None and end <= state.cursor:
                 continue
             rows = self.intake.take(state, start, end)
-            day, is_last = start // DAY_US, number == len(slices)
+            is_last = number == len(slices)
             if rows or is_last:
-                which = Which.ALL if is_last else Which.REPORTED if fresh_day else Which.DUE
-                looked = self.looks.look(state, outcomes, day, which)
-                if not looked and _any_reported(outcomes):
-                    self.looks.refresh(state, outcomes)
-                if looked or which is not Which.DUE or _any_reported(outcomes):
-                    self._follow(state, outcomes, end)
-                fresh_day = False
+                looked = self.looks.look(state, start, end, is_last)
+                if not looked and _any_reported(state.outcomes):
+                    self.looks.refresh(state)
+                if looked or is_last or _any_reported(state.outcomes):
+                    self._follow(state, end)
+                    followed = True
             self.progress(end, number, len(slices))
             if end // DAY_US > start // DAY_US and not is_last:
                 since = (end - self.horizon) // DAY_US
-                if since > first // DAY_US:
-                    self._keep(state, outcomes)
-                state = save(self.checkpoints, state, day, since)
+                if since > first // DAY_US and followed:
+                    self._keep(state)
+                state.outcomes = state.outcomes.only(self.looks.reported(state))
+                state = save(self.checkpoints, state, start // DAY_US, since)
                 self.intake.forget(state, since)
-                outcomes, fresh_day = Outcomes(), True
-        judged = [outcomes.groups[number] for number in sorted(outcomes.groups)]
-        return Ended(state, outcomes, self._groups(outcomes, judged, most_unreported))
+                followed = False
+        groups = state.outcomes.groups
+        judged = [groups[number] for number in sorted(groups)]
+        return Ended(state, self._groups(state.outcomes, judged, most_unreported))
 
-    def _follow(self, state: State, outcomes: Outcomes, end: int) -> None:
+    def _follow(self, state: State, end: int) -> None:
+        outcomes = state.outcomes
         assert outcomes.usage is not None
         judged = [outcomes.groups[number] for number in sorted(outcomes.groups)]
         shown = self._groups(outcomes, [group for group in judged if group.reported], 0)
@@ -113,8 +114,9 @@ class Loop:
         tested = [outcomes.groups[number] for number in sorted(outcomes.groups)]
         return shown_groups(judged, outcomes.usage, most, cells, tested)
 
-    def _keep(self, state: State, outcomes: Outcomes) -> None:
+    def _keep(self, state: State) -> None:
         """Keep the rows of all campaigns before days are forgotten."""
+        outcomes = state.outcomes
         if outcomes.usage is None:
             return
         reported = [outcomes.groups[n] for n in sorted(outcomes.groups) if outcomes.groups[n].reported]

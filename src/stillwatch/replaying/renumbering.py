@@ -9,6 +9,7 @@ from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
 
 Ints = NDArray[np.int64]
+Names = NDArray[np.str_]
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,16 @@ class Renumbering:
     @classmethod
     def between(cls, old: Usage, new: Usage) -> "Renumbering":
         """How the numbers changed."""
-        return cls(
-            np.searchsorted(new.entities, old.entities).astype(np.int64),
-            np.searchsorted(new.templates, old.templates).astype(np.int64),
-            len(new.entities) == len(old.entities) and len(new.templates) == len(old.templates),
+        return cls.of_names((old.entities, old.templates), (new.entities, new.templates))
+
+    @classmethod
+    def of_names(cls, old: tuple[Names, Names], new: tuple[Names, Names]) -> "Renumbering":
+        """From places among the old names of entities and of templates to those among the new; all in order."""
+        entity, template = (
+            np.searchsorted(now, then).astype(np.int64) for then, now in zip(old, new, strict=True)
         )
+        is_same = all(len(then) == len(now) for then, now in zip(old, new, strict=True))
+        return cls(entity, template, is_same)
 
     def of(self, group: JudgedGroup) -> JudgedGroup:
         """The group in new numbers; the order of its entities, which its tests go by, stays."""

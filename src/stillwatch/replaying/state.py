@@ -26,12 +26,13 @@ from stillwatch.replaying.hypotheses import Hypothesis
 from stillwatch.replaying.live_attributes import ATTRIBUTES, ENTITIES, LiveAttributes
 from stillwatch.replaying.live_outputs import OUTPUTS, LiveOutputs
 from stillwatch.replaying.live_usage import TOTALS, USED, LiveUsage
+from stillwatch.replaying.outcomes import Outcomes, StoredOutcomes, outcomes_layout, write_outcomes
 from stillwatch.replaying.texts import NAMES_SCHEMA, WAITING_SCHEMA, FieldState, empty_fields
 from stillwatch.signals.signatures import FIELDS
 from stillwatch.signals.templates import FAMILIES_SCHEMA
 from stillwatch.text.frequency import Sketch
 
-FORMAT = 2
+FORMAT = 3
 """Version of the state's form; a state of another form is refused."""
 MANIFEST = "manifest.json"
 _KEPT = "kept_"
@@ -50,6 +51,7 @@ class State:
         hypotheses: every group that was ever looked at, in order of birth.
         processes: their e-processes.
         campaigns: every campaign ever flagged, and the history.
+        outcomes: what the last tests said of the live groups.
         parts: names of the signal parts, with the day of each.
         figures: counters for the summary.
         kept: result rows of campaigns that leave the horizon, by table (replaying/group_results.py).
@@ -63,6 +65,7 @@ class State:
     hypotheses: list[Hypothesis] = field(default_factory=list)
     processes: EProcesses = field(default_factory=EProcesses.none)
     campaigns: Campaigns = field(default_factory=Campaigns)
+    outcomes: Outcomes = field(default_factory=Outcomes)
     parts: list[tuple[str, int]] = field(default_factory=list)
     figures: dict[str, int] = field(default_factory=dict)
     kept: dict[str, pa.Table] = field(default_factory=dict)
@@ -94,7 +97,7 @@ def save(folder: Path, state: State, day: int, live_since: int) -> State:
     partial.mkdir(parents=True)
     _write(partial, state, day, live_since)
     files = {file.name: file.stat().st_size for file in sorted(partial.iterdir())}
-    (partial / MANIFEST).write_text(as_json({"format": FORMAT, "files": files}), encoding="utf-8")
+    (partial / MANIFEST).write_text(as_json(_form() | {"files": files}), encoding="utf-8")
     shutil.rmtree(folder / name, ignore_errors=True)
     partial.replace(folder / name)
     for other in folder.glob("checkpoint-*"):
@@ -117,6 +120,11 @@ def load(folder: Path) -> State:
     return _read(whole[-1], Campaigns())
 
 
+def _form() -> dict[str, Any]:
+    """What the state's form depends on."""
+    return {"format": FORMAT, "groups": outcomes_layout()}
+
+
 def _cursor(path: Path) -> int:
     return int(path.name.partition("-")[2])
 
@@ -125,7 +133,7 @@ def _check(folder: Path) -> None:
     remedy = "start from the beginning with --restart"
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-        if manifest["format"] != FORMAT:
+        if {name: manifest[name] for name in _form()} != _form():
             raise UsageError("this state was written by another version of Stillwatch", remedy, file=folder)
         for name, size in manifest["files"].items():
             if not (folder / name).exists() or (folder / name).stat().st_size != size:
@@ -150,6 +158,7 @@ def _write(folder: Path, state: State, day: int, live_since: int) -> None:
     for name, table in zip(("attributes", "entities"), state.attributes.tables(live_since), strict=True):
         _put(folder, name, table)
     _put(folder, "hypotheses", _hypothesis_table(state))
+    write_outcomes(folder, state.outcomes, state.usage.templates.list)
     _put(folder, "history", history_table(state.campaigns.history))
     for name, table in state.kept.items():
         _put(folder, f"{_KEPT}{name}", table)
@@ -183,9 +192,11 @@ def _read(folder: Path, campaigns: Campaigns) -> State:
     hypotheses, processes = _hypotheses(pq.read_table(folder / "hypotheses.parquet"))
     campaigns.history = _events(_get(folder, "history", HISTORY.arrow))
     campaigns.tracked = {row["campaign_id"]: _campaign(row) for row in rest["campaigns"]}
-    usage = LiveUsage(
-        *(_get(folder, n, s) for n, s in (("used", USED), ("totals", TOTALS), ("asked", ASKED)))
+    tested = StoredOutcomes.read(folder)
+    used, totals, asked = (
+        _get(folder, n, s) for n, s in (("used", USED), ("totals", TOTALS), ("asked", ASKED))
     )
+    usage = LiveUsage(used, totals, asked, (tested.entities, tested.templates))
     attributes = LiveAttributes(_get(folder, "attributes", ATTRIBUTES), _get(folder, "entities", ENTITIES))
     parts = [(str(name), int(day)) for name, day in rest["parts"]]
     kept = {
@@ -201,6 +212,7 @@ def _read(folder: Path, campaigns: Campaigns) -> State:
         hypotheses,
         processes,
         campaigns,
+        tested.numbered(usage),
         parts,
         rest["figures"],
         kept,
