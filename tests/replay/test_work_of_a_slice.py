@@ -16,7 +16,7 @@ from stillwatch.exchange.schema import TIMESTAMP
 from stillwatch.replaying import counts
 from stillwatch.replaying.counts import Counts, InOrder
 from stillwatch.replaying.live_cells import LiveCells
-from stillwatch.replaying.texts import WAITING_SCHEMA, _added
+from stillwatch.replaying.texts import WAITING_SCHEMA, WAITS, _added, still_waiting
 from stillwatch.text import frequency
 from stillwatch.text.frequency import Sketch, frequent_lines, keep_lines, update
 
@@ -204,3 +204,15 @@ def test_skeletons_that_wait_add_up(before, now):
         assert row["n_texts"] == (old[1] if old else 0) + (new[1] if new else 0)
         assert row["signature"] == ((old and old[2]) or (new and new[2]))
         assert row["last_day"] == (4 if new else 3)
+
+
+def test_a_skeleton_that_nobody_uses_waits_for_a_week():
+    rows = pa.concat_tables([waiting({number: (1, 1, None)}, number) for number in range(1, 21)])
+
+    def kept(day: int, live_since: int) -> list[int]:
+        left: list[int] = still_waiting(rows, day, live_since).column("skeleton").to_pylist()
+        return left
+
+    assert kept(20, 0) == list(range(20 - WAITS + 1, 21))
+    assert kept(20, 18) == [18, 19, 20]
+    assert kept(WAITS, 0) == list(range(1, 21))

@@ -27,7 +27,7 @@ from stillwatch.replaying.live_attributes import ATTRIBUTES, ENTITIES, LiveAttri
 from stillwatch.replaying.live_outputs import OUTPUTS, LiveOutputs
 from stillwatch.replaying.live_usage import TOTALS, USED, LiveUsage
 from stillwatch.replaying.outcomes import Outcomes, StoredOutcomes, outcomes_layout, write_outcomes
-from stillwatch.replaying.texts import NAMES_SCHEMA, WAITING_SCHEMA, FieldState, empty_fields
+from stillwatch.replaying.texts import NAMES_SCHEMA, WAITING_SCHEMA, FieldState, empty_fields, still_waiting
 from stillwatch.signals.signatures import FIELDS
 from stillwatch.signals.templates import FAMILIES_SCHEMA
 from stillwatch.text.frequency import Sketch
@@ -151,7 +151,7 @@ def _write(folder: Path, state: State, day: int, live_since: int) -> None:
             np.save(folder / f"{name}_{part}.npy", values, allow_pickle=False)
         _put(folder, f"{name}_names", _names_table(text.names))
         _put(folder, f"{name}_leaders", text.leaders)
-        _put(folder, f"{name}_waiting", text.waiting)
+        _put(folder, f"{name}_waiting", still_waiting(text.waiting, day, live_since))
     for name, table in zip(("used", "totals", "asked"), state.usage.tables(day, live_since), strict=True):
         _put(folder, name, table)
     _put(folder, "outputs", state.outputs.table(day, live_since))

@@ -41,6 +41,11 @@ NAMES_SCHEMA = pa.schema(
 """Skeletons with a name."""
 
 
+WAITS = 7
+"""Days after which a skeleton that nobody used again waits no longer. Whoever collects with a template sends the ten
+texts that name it within days; most of what waits is one person's only text, and there is more of it with every day."""
+
+
 @dataclass
 class FieldState:
     """What is kept of one text field.
@@ -63,6 +68,18 @@ class FieldState:
 def empty_fields() -> dict[str, FieldState]:
     """Before any text."""
     return {name: FieldState(empty_sketch(name, 0)) for name in FIELDS}
+
+
+def still_waiting(waiting: pa.Table, day: int, live_since: int) -> pa.Table:
+    """Skeletons that go on waiting after a day.
+
+    Args:
+        waiting: rows of `WAITING_SCHEMA`.
+        day: number of the day that is over.
+        live_since: first day that still counts.
+    """
+    last_day = waiting.column("last_day").to_numpy()
+    return waiting.filter(pa.array(last_day >= max(live_since, day - WAITS + 1))).combine_chunks()
 
 
 def sign(engine: MemoryEngine, fields: Mapping[str, FieldState], day: int) -> None:
