@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from stillwatch.campaigns.repetition import Usage
 from stillwatch.campaigns.selection import JudgedGroup
-from stillwatch.exchange.output import as_json
 from stillwatch.replaying.live_usage import LiveUsage
 from stillwatch.replaying.renumbering import Renumbering
 from stillwatch.replaying.slices import DAY_US
@@ -88,7 +87,7 @@ def write_outcomes(folder: Path, outcomes: Outcomes, templates: list[str]) -> No
         "volumes": [templates[:n], arrays.put(outcomes.template_volumes)],
         "groups": groups,
     }
-    (folder / f"{GROUPS}.json").write_text(as_json(rest), encoding="utf-8")
+    (folder / f"{GROUPS}.json").write_text(json.dumps(rest), encoding="utf-8")
     for kind, values in arrays.joined().items():
         np.save(folder / f"{GROUPS}_{kind}.npy", values, allow_pickle=False)
 

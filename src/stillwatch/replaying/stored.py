@@ -8,6 +8,7 @@ import types
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
@@ -117,6 +118,7 @@ def unpacked(stored: Any, kind: Any, arrays: Arrays) -> Any:
     return kind(stored) if issubclass(kind, StrEnum) else stored
 
 
+@cache
 def _hints(kind: type) -> dict[str, Any]:
     """Types of the fields of a dataclass that make it."""
     hints = get_type_hints(kind)
@@ -135,6 +137,7 @@ def _in_words(kind: Any) -> str:
     return f"{name}[{', '.join(parts)}]" if parts else name
 
 
+@cache
 def _parts_of(kind: Any) -> list[Any]:
     """Types that a type is made of; none where it is a number, a word or an array."""
     origin, given = get_origin(kind) or kind, get_args(kind)
