@@ -24,6 +24,7 @@ from stillwatch.campaigns.tables import Rung
 from stillwatch.engines.memory import MemoryEngine
 from stillwatch.replaying.hypotheses import (
     followed,
+    followed_again,
     identify,
     is_due,
     looked_at,
@@ -87,16 +88,21 @@ class Looks:
         reported = self.reported(state)
         daily = reported if everything else _of_the_hour(state.outcomes, reported, end)
         state.outcomes.followed_until = end
-        if not (everything or daily or self._gained(state)):
+        gained = everything or self._gained(state)
+        if not gained and not daily:
             return False
         usage = self.refresh(state)
-        state.outcomes.template_volumes = state.usage.template_volumes()[0]
         kin = template_kin(state.fields["prompt"].leaders)
-        communities = self._communities(state, usage)
-        found = candidates(usage, communities, self.settings, kin_bundles(_used(kin, usage), usage))
         budget = None if everything else _budget(start, end)
-        wanted = _Wanted(reported, daily, everything, budget)
+        wanted = _Wanted(reported, daily, gained, everything, budget)
+        found = self._found(state, usage, kin) if gained else []
         return self._tested(state, _Found(found, wordings(kin, usage)), start // DAY_US, wanted)
+
+    def _found(self, state: State, usage: Usage, kin: pa.Table) -> list[Candidate]:
+        """All candidates of now."""
+        state.outcomes.template_volumes = state.usage.template_volumes()[0]
+        communities = self._communities(state, usage)
+        return candidates(usage, communities, self.settings, kin_bundles(_used(kin, usage), usage))
 
     def refresh(self, state: State) -> Usage:
         """Bring the numbers of all groups to the present usage."""
@@ -133,26 +139,31 @@ class Looks:
         found, places = [*found, *(c for _, c in again)], [*places, *(p for p, _ in again)]
         chosen: list[int] = []
         for at, place in enumerate(places):
-            due = is_due(found[at].n_exchanges, known[place] if place is not None else None)
+            due = wanted.looks and is_due(found[at].n_exchanges, known[place] if place is not None else None)
             if due or (place is not None and wanted.includes(place, outcomes)):
                 chosen.append(at)
             if place is not None:
                 known[place] = seen(known[place], day)
         held = len(outcomes.groups)
-        _drop(outcomes, {place for place in places if place is not None}, wanted.daily)
+        _drop(outcomes, {place for place in places if place is not None}, wanted)
         if not chosen:
             return len(outcomes.groups) < held
         due_now = _Found([found[at] for at in chosen], discovered.wordings)
         tested = self._judge(state, usage, due_now, wanted.budget)
-        _take(state, usage, [(places[chosen[group.index]], group) for group in tested], day)
+        _take(state, usage, [(places[chosen[group.index]], group) for group in tested], day, wanted.looks)
         self._stand(state)
         return True
 
     def _unnamed(self, state: State, numbers: set[int], usage: Usage) -> list[tuple[int, Candidate]]:
-        """Candidates for reported groups that discovery does not name any more."""
+        """Candidates for reported groups that discovery does not name: who they were at their last test, if that is
+        known, else at their last look."""
         rows = []
         for number in sorted(numbers):
-            candidate = followed(usage, state.hypotheses[number], self.settings)
+            group = state.outcomes.groups.get(number)
+            if group is None:
+                candidate = followed(usage, state.hypotheses[number], self.settings)
+            else:
+                candidate = followed_again(usage, group.tests.candidate, self.settings)
             if candidate is not None:
                 rows.append((number, candidate))
         return rows
@@ -207,12 +218,15 @@ class _Wanted(NamedTuple):
     Attributes:
         reported: hypotheses whose evidence reaches one task pool.
         daily: those of them that are tested in this slice.
+        looks: whether groups with enough new data are looked at. A daily test alone makes no look: what is reported
+            must not decide when another group, or itself, is looked at.
         everything: whether all are.
         budget: about how many exchanges are tested in all; None for no bound.
     """
 
     reported: set[int]
     daily: set[int]
+    looks: bool
     everything: bool
     budget: int | None
 
@@ -246,12 +260,14 @@ def _usage(outcomes: Outcomes) -> Usage:
     return outcomes.usage
 
 
-def _drop(outcomes: Outcomes, found: set[int], daily: set[int]) -> None:
+def _drop(outcomes: Outcomes, found: set[int], wanted: _Wanted) -> None:
     """Let go of groups that are not found any more; where a verdict stands, once too little is left for a test."""
+
+    def stays(number: int, group: JudgedGroup) -> bool:
+        return number not in wanted.daily and (group.reported or not wanted.looks)
+
     outcomes.groups = {
-        number: group
-        for number, group in outcomes.groups.items()
-        if number in found or (group.reported and number not in daily)
+        number: group for number, group in outcomes.groups.items() if number in found or stays(number, group)
     }
 
 
@@ -260,8 +276,9 @@ def _take(
     usage: Usage,
     tested: list[tuple[int | None, JudgedGroup]],
     day: int,
+    looks: bool,
 ) -> None:
-    """Births, looks, and the latest outcome of each tested group."""
+    """Births, looks where there are any, and the latest outcome of each tested group."""
     state.processes = state.processes.born(sum(place is None for place, _ in tested))
     reached = {rung: climb([group.tests for _, group in tested], rung) for rung in CLIMB} if tested else {}
     log_e = np.column_stack(list(reached.values())) if tested else np.zeros((0, len(CLIMB)))
@@ -271,7 +288,7 @@ def _take(
         first = state.hypotheses[known].n_first if known is not None else n
         place = look_place(max(n, first), first)
         number = len(state.hypotheses) if known is None else known
-        if known is None or place >= state.hypotheses[known].next_place:
+        if known is None or (looks and place >= state.hypotheses[known].next_place):
             # The highest claim decides whether more data could help.
             following = place + patience(float(log_e[row, -1]))
             looked = looked_at(usage, group.tests.candidate, day, first, following)

@@ -124,6 +124,7 @@ class StoredOutcomes:
             number: back.of(unpacked(group, JudgedGroup, self._arrays))
             for number, group in self._rest["groups"]
         }
+        groups = {number: group for number, group in groups.items() if _is_live(group, usage)}
         known, place = self._rest["volumes"]
         before = dict(zip(known, self._arrays.get(place).tolist(), strict=True))
         now = live.template_volumes()[0]
@@ -161,6 +162,12 @@ class _Names:
         """The group in the places of these names."""
         assert self._to_stored is not None
         return self._to_stored.of(group)
+
+
+def _is_live(group: JudgedGroup, usage: Usage) -> bool:
+    """Whether anything of a group is within the horizon."""
+    candidate = group.tests.candidate
+    return len(usage.by_template.of_group(candidate.entities, candidate.templates)[0]) > 0
 
 
 def _places(numbers: Ints, n: int) -> Ints:
