@@ -133,7 +133,7 @@ def _check(folder: Path) -> None:
     remedy = "start from the beginning with --restart"
     try:
         manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
-        if {name: manifest[name] for name in _form()} != _form():
+        if {name: manifest.get(name) for name in _form()} != _form():
             raise UsageError("this state was written by another version of Stillwatch", remedy, file=folder)
         for name, size in manifest["files"].items():
             if not (folder / name).exists() or (folder / name).stat().st_size != size:
