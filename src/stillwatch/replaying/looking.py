@@ -94,6 +94,9 @@ class Looks:
         usage = self.refresh(state)
         kin = template_kin(state.fields["prompt"].leaders)
         budget = None if everything else _budget(start, end)
+        if budget is not None and not gained:
+            # What all daily tests share in a day, these share in proportion to their number.
+            budget = min(budget, -(-TESTED_IN_A_SLICE * len(daily) // len(reported)))
         wanted = _Wanted(reported, daily, gained, everything, budget)
         found = self._found(state, usage, kin) if gained else []
         return self._tested(state, _Found(found, wordings(kin, usage)), start // DAY_US, wanted)
