@@ -96,6 +96,7 @@ def sample_of(rows: pa.Table) -> GroupSample:
         repeated=ts > first[task] + 3_600_000_000,
         held_out=rows.column("held_out").to_numpy(zero_copy_only=False).astype(bool),
         span=span,
+        exposure=np.bincount(entity, minlength=n).astype(np.float64),
     )
 
 

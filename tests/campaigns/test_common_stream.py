@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from stillwatch.campaigns.common_stream import common_stream_test, dispersion
+from stillwatch.campaigns.common_stream import CLUMPED, common_stream_test, dispersion
 from tests.campaigns.innocents import INNOCENTS, world
 
 
@@ -46,6 +46,34 @@ def test_evaded_by_working_each_account_in_sessions():
     assert common_stream_test(w.sample(pool)).log_e < 0
 
 
+def part_of(sample, part, rng):
+    """A sample of the same accounts in which each exchange stands with a probability."""
+    kept = rng.random(len(sample.ts)) < part
+    rows = {
+        name: getattr(sample, name)[kept]
+        for name in ("entity", "template", "ts", "content", "repeated", "held_out")
+    }
+    return replace(sample, **rows)
+
+
+def test_silent_on_a_small_part_of_what_customers_do():
+    """Questions that all customers ask now and then come evenly, however the customers work."""
+    for seed in range(4):
+        w = world(seed)
+        whole = w.sample([w.customer(800, clumping=2.0) for _ in range(80)])
+        few = part_of(whole, 0.05, w.rng)
+        assert dispersion(few) < CLUMPED
+        assert common_stream_test(few).log_e < np.log(20)
+        taken_for_all = replace(few, exposure=np.bincount(few.entity, minlength=80).astype(float))
+        assert common_stream_test(taken_for_all).log_e > np.log(20)
+
+
+def test_fires_on_a_part_of_a_queue_that_is_all_the_accounts_do():
+    w = world(8)
+    few = part_of(w.sample(w.queue(80, 20_000)), 0.3, w.rng)
+    assert common_stream_test(few).log_e > np.log(1e3)
+
+
 def test_silent_where_everything_falls_into_one_hour():
     w = world(4)
     sample = w.sample([w.customer(30, clumping=1.0, life=(7, 8)) for _ in range(20)])
@@ -67,7 +95,7 @@ def test_calibrated_on_innocents(name):
 def test_accounts_of_the_group_that_are_not_in_the_sample_say_nothing():
     w = world(5)
     sample = w.sample(w.queue(30, 3_000))
-    wider = replace(sample, n_entities=40)
+    wider = replace(sample, n_entities=40, exposure=np.concatenate([sample.exposure, np.full(10, 5.0)]))
     assert (np.abs(common_stream_test(wider).log_ratios[30:]) < 1e-9).all()
 
 

@@ -8,15 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stillwatch.campaigns.exchangeability import topics
+from stillwatch.campaigns.likeness import PLAINLY_LOYAL
+from stillwatch.campaigns.material import Material
 from stillwatch.campaigns.mixture import Verdict
 from stillwatch.campaigns.sample import GroupSample
-from stillwatch.campaigns.sittings import PAUSE_US, sitting_of, sittings_test
+from stillwatch.campaigns.sittings import PAUSE_US, by_sitting, sitting_of, sittings_test
 from tests.campaigns.innocents import world
-from tests.campaigns.traces import Events, World
+from tests.campaigns.traces import DIMENSIONS, Events, World
 
 
 def judged(sample: GroupSample) -> Verdict:
-    return sittings_test(sample, *topics(sample, seed=0))
+    sittings = by_sitting(sample)
+    assert sittings is not None
+    return sittings_test(sittings, *topics(sample, seed=0))
+
+
+def material(sample: GroupSample, documents: bool) -> Material:
+    unknown = np.zeros(len(sample.ts), np.int64)
+    return Material(sample, *topics(sample, seed=0), unknown, unknown, documents)
 
 
 def in_sittings(w: World, events: Events, length: int) -> Events:
@@ -63,9 +72,26 @@ def test_evaded_by_a_topic_for_each_sitting():
 def test_says_nothing_of_accounts_that_send_one_request_at_a_time():
     w = world(4)
     alone = [replace(e, hour=np.arange(0.0, 5.0 * len(e.hour), 5.0)) for e in w.queue(20, 1_000)]
-    found = judged(w.sample(alone))
+    assert by_sitting(w.sample(alone)) is None
+    found = material(w.sample(alone), documents=False).sittings()
     assert found.log_e == 0.0
     assert len(found.log_ratios) == 0
+
+
+@pytest.mark.parametrize(("share", "own"), [(0.05, True), (0.0, False)])
+def test_sittings_with_documents_hold_together_by_what_these_share(share, own):
+    """Many customers come and go at each account; the documents of a sitting share a few words, which no topic sees."""
+    w = world(6)
+    sample = w.sample([in_sittings(w, events, 8) for events in w.queue(100, 8_000)])
+    sitting = sitting_of(sample.entity, sample.ts)
+    direction = w.rng.normal(size=(int(sitting.max()) + 1, DIMENSIONS))[sitting]
+    content = np.sqrt(share) * direction + np.sqrt(1 - share) * w.rng.normal(size=direction.shape)
+    content /= np.linalg.norm(content, axis=1, keepdims=True)
+    sample = replace(sample, content=content.astype(np.float32))
+    assert material(sample, documents=False).sittings().log_e > 0
+    found = material(sample, documents=True).sittings()
+    assert (found.log_e < PLAINLY_LOYAL) == own
+    assert (found.log_e > 0) != own
 
 
 def test_calibrated_at_the_boundary():

@@ -151,6 +151,7 @@ class World:
             repeated=repeated,
             held_out=self.rng.random(n) < 0.5,
             span=span,
+            exposure=np.bincount(entity, minlength=len(accounts)).astype(np.float64),
         )
 
 

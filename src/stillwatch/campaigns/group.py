@@ -238,8 +238,8 @@ def _tested(sample: GroupSample) -> tuple[GroupSample, NDArray[np.int64]]:
     seen = np.flatnonzero(np.bincount(sample.entity, minlength=sample.n_entities))
     if len(seen) == sample.n_entities:
         return sample, seen
-    entity = np.searchsorted(seen, sample.entity)
-    return replace(sample, n_entities=len(seen), entity=entity, span=sample.span[seen]), seen
+    entity, span, exposure = np.searchsorted(seen, sample.entity), sample.span[seen], sample.exposure[seen]
+    return replace(sample, n_entities=len(seen), entity=entity, span=span, exposure=exposure), seen
 
 
 def _of_all(verdict: Verdict, seen: NDArray[np.int64], n: int) -> Verdict:

@@ -135,6 +135,7 @@ def _test(
         repeated=rows.repeated[own],
         held_out=rows.held_out[own],
         span=usage.span[candidate.entities],
+        exposure=usage.exposures.of(candidate.entities),
     )
     asked = Asked(rows.forms[own].astype(np.float64), rows.model[own].astype(np.int64), rows.words[own])
     return run_tests(candidate, sample, entities, asked, background)

@@ -23,7 +23,7 @@ from stillwatch.campaigns.mixture import Verdict
 from stillwatch.campaigns.owners import by_owner
 from stillwatch.campaigns.partition import REPEATING, partition_test
 from stillwatch.campaigns.sample import GroupSample
-from stillwatch.campaigns.sittings import sittings_test
+from stillwatch.campaigns.sittings import by_sitting, sittings_test
 
 FloatArray = NDArray[np.float64]
 
@@ -67,11 +67,18 @@ class Material:
         }
 
     def _topics(self) -> Verdict:
-        """Topics are no evidence where accounts are plainly loyal to something finer than a topic."""
-        verdict = label_test(self.sample, self.topic, self.n_topics)
+        return self._unless_alike(label_test(self.sample, self.topic, self.n_topics), self.sample)
+
+    def _unless_alike(self, verdict: Verdict, sample: GroupSample) -> Verdict:
+        """Topics are no evidence where accounts (or sittings) are plainly loyal to something finer than a topic.
+
+        Args:
+            verdict: what their topics say.
+            sample: the exchanges, by accounts or by sittings as in the verdict.
+        """
         if verdict.log_e <= 0 or not self.documents:
             return verdict
-        alike = likeness_test(self.sample)
+        alike = likeness_test(sample)
         if alike.log_e >= PLAINLY_LOYAL:
             return verdict
         return replace(verdict, log_e=alike.log_e, innocent_share=alike.innocent_share)
@@ -90,7 +97,7 @@ class Material:
     def findings(self, verdicts: Mapping[str, Verdict]) -> list[Finding]:
         """What is asked of every group."""
         return [
-            words.stream(verdicts[RHYTHM], dispersion(self.sample), self.sample.n_entities),
+            words.stream(verdicts[RHYTHM], dispersion(self.sample), self.sample),
             words.exchangeability(verdicts[TOPICS], self.sample),
             words.partition(verdicts[TASKS], self.sample, REPEATING),
         ]
@@ -102,8 +109,8 @@ class Material:
             rhythm: what their hours say.
         """
         mix = loyal_test(self._template_likelihoods, OWN_MIX)
-        if rhythm.log_e < OWN_HOURS:
-            # Where accounts plainly live hours of their own, one mix of a program's wordings is the program's.
+        if rhythm.log_e <= 0:
+            # Where no common stream is seen, one mix of a program's wordings is the program's.
             wording = np.unique(self.wording, return_inverse=True)[1].reshape(-1)
             of_wordings = loyal_test(self._likelihoods(wording), OWN_MIX)
             mix = min(mix, of_wordings, key=lambda verdict: verdict.log_e)
@@ -115,4 +122,7 @@ class Material:
 
     def sittings(self) -> Verdict:
         """Whether sittings hold together."""
-        return sittings_test(self.sample, self.topic, self.n_topics)
+        sittings = by_sitting(self.sample)
+        if sittings is None:
+            return Verdict(0.0, np.zeros(0), 1.0)
+        return self._unless_alike(sittings_test(sittings, self.topic, self.n_topics), sittings)

@@ -102,4 +102,5 @@ def by_owner(sample: GroupSample, owner: IntArray) -> GroupSample:
         n_entities=len(present),
         entity=number[sample.entity],
         span=np.stack([first, last], axis=1),
+        exposure=np.asarray(np.bincount(number, sample.exposure), dtype=np.float64),
     )

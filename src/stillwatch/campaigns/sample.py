@@ -31,6 +31,7 @@ class GroupSample:
         repeated: whether the same task was asked before in the group, by anybody, more than an hour ago.
         span: shape (n_entities, 2); first and last exchange of each entity with any template or none, in the
             units of `ts`.
+        exposure: shape (n_entities,); all exchanges of each entity with any template or none, sampled or not.
         held_out: True for the half on which is tested, False for the half on which groups and bases are found.
     """
 
@@ -42,6 +43,13 @@ class GroupSample:
     repeated: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
     span: NDArray[np.int64]
+    exposure: NDArray[np.float64]
+
+    @property
+    def part(self) -> NDArray[np.float64]:
+        """Part of each entity's exchanges that is in the sample, shape (n_entities,), in (0, 1]; 1 where none is."""
+        sampled = np.bincount(self.entity, minlength=self.n_entities).astype(np.float64)
+        return np.where(sampled > 0, np.minimum(sampled / np.maximum(self.exposure, 1.0), 1.0), 1.0)
 
     @property
     def repeated_share(self) -> float:

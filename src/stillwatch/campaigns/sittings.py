@@ -43,25 +43,27 @@ def sitting_of(entity: NDArray[np.int64], ts: NDArray[np.int64]) -> NDArray[np.i
     return sitting
 
 
-def sittings_test(sample: GroupSample, topic: NDArray[np.int64], n_topics: int) -> Verdict:
-    """E-value against sittings that hold together, on the held-out half; the verdict's ratios are by sitting.
+def by_sitting(sample: GroupSample) -> GroupSample | None:
+    """The same exchanges, with sittings in place of entities; None where no sitting has two held-out requests.
 
-    Args:
-        sample: the group's exchanges.
-        topic: shape (n,); topic of each exchange in 0..n_topics-1.
-        n_topics: number of topics.
+    Requests outside such sittings are one entity of the discovery half: the base is what the whole group asks.
     """
     sitting = sitting_of(sample.entity, sample.ts)
     tested = np.bincount(sitting[sample.held_out], minlength=int(sitting.max()) + 1)
     kept = tested[sitting] >= 2  # a single request says nothing of a sitting
     if not kept.any():
-        return Verdict(0.0, np.zeros(0), 1.0)
-    # Requests outside stay in the discovery half: the base is what the whole group asks.
+        return None
     names, number = np.unique(np.where(kept, sitting, -1), return_inverse=True)
-    by_sitting = replace(
-        sample,
-        entity=number.astype(np.int64),
-        n_entities=len(names),
-        held_out=sample.held_out & kept,
-    )
-    return label_test(by_sitting, topic, n_topics, loyal=OF_ONE_PIECE)
+    entity, held_out = number.reshape(-1).astype(np.int64), sample.held_out & kept
+    return replace(sample, entity=entity, n_entities=len(names), held_out=held_out)
+
+
+def sittings_test(sittings: GroupSample, topic: NDArray[np.int64], n_topics: int) -> Verdict:
+    """E-value against sittings that hold together, on the held-out half; the verdict's ratios are by sitting.
+
+    Args:
+        sittings: see `by_sitting`.
+        topic: shape (n,); topic of each exchange in 0..n_topics-1.
+        n_topics: number of topics.
+    """
+    return label_test(sittings, topic, n_topics, loyal=OF_ONE_PIECE)

@@ -21,6 +21,9 @@ FORM_WORDS = {
     "answer_format": "demands a fixed answer format",
 }
 
+_ALL = 0.95
+"""Part of the accounts' exchanges from which those that were looked at are as good as all."""
+
 
 def repetition(candidate: Candidate, n: int) -> Finding:
     """Rung repetitive."""
@@ -71,20 +74,25 @@ def tie(kind: str, shared: SharedAttribute, log_e: float, connected: float) -> F
     )
 
 
-def stream(verdict: Verdict, dispersion: float, n: int) -> Finding:
+def stream(verdict: Verdict, dispersion: float, sample: GroupSample) -> Finding:
     """Common stream."""
     alone = round(100 * verdict.innocent_share)
+    part = min(len(sample.ts) / max(float(sample.exposure.sum()), 1.0), 1.0)
+    # Of sessions a part is seen, and clumps in proportion.
+    clumped = 1.0 + part * (CLUMPED - 1.0)
+    seen = f" in the {part:.1%} of their exchanges that were looked at" if part < _ALL else ""
     return Finding(
         Rung.COORDINATED,
         "common_stream",
         "chi2/df of accounts by hour",
         dispersion,
-        CLUMPED,
-        n,
+        clumped,
+        sample.n_entities,
         verdict.log_e,
         f"at least two thirds of the accounts clump in hours by a factor of {CLUMPED} or more",
         f"{alone}% of the accounts look like working in their own sessions; the rest look like shares of one "
-        f"stream (dispersion {dispersion:.2f}; 1.00 is one stream dealt out, own sessions give {CLUMPED} and more)",
+        f"stream (dispersion {dispersion:.2f}; 1.00 is one stream dealt out, own sessions give {clumped:.3g} and "
+        f"more{seen})",
     )
 
 
