@@ -1,4 +1,5 @@
 from collections import Counter
+from functools import reduce
 
 import numpy as np
 import pyarrow as pa
@@ -117,6 +118,16 @@ def test_growth_keeps_every_text():
     assert sketch.n_texts == 9000
     hashes = text_hashes(tokenize(pa.array(values)))
     assert sketch.repeated(1)[0].tolist() == sorted(hashes.tolist())
+
+
+def test_a_text_hash_combines_the_words_in_order():
+    # More words than the numbers of 16 bits that bring texts of a length together, and texts left over.
+    counts = [3, 0, 65_600, 1, 65_535, 2, 66_000, 7, 65_536, 40, 5]
+    tokens = tokenize(pa.array([" ".join(f"w{i % 11}" for i in range(n)) for n in counts]))
+    expected = [
+        reduce(reference.combine, row.tolist(), 0) for row in np.split(tokens.hashes, tokens.offsets[1:-1])
+    ]
+    assert text_hashes(tokens).tolist() == expected
 
 
 def test_a_restored_sketch_goes_on_counting():

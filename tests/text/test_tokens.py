@@ -20,6 +20,14 @@ def test_tokens_equal_the_slow_version(case):
         spans = zip(tokens.starts[row], tokens.stops[row], strict=True)
         assert [bytes(tokens.view.data[a:b]).decode() for a, b in spans] == expected
         assert tokens.hashes[row].tolist() == [reference.word_hash(w) for w in expected]
+    same_without_spans(array, tokens)
+
+
+def same_without_spans(array, tokens):
+    """Without spans another kernel finds the tokens, two texts at a time."""
+    found = tokenize(array)
+    assert found.offsets.tolist() == tokens.offsets.tolist()
+    assert found.hashes.tolist() == tokens.hashes.tolist()
 
 
 def test_every_code_point_is_classed_as_documented():
@@ -45,6 +53,7 @@ def test_bytes_that_are_not_utf8_are_survived(rows):
     bounds = np.repeat(tokens.view.stops, tokens.counts)
     assert (tokens.starts < tokens.stops).all()
     assert (tokens.stops <= bounds).all()
+    same_without_spans(array, tokens)
 
 
 def test_a_megabyte_and_a_single_character():
@@ -52,6 +61,14 @@ def test_a_megabyte_and_a_single_character():
     tokens = tokenize(pa.array([long, "x", "漢", "", None]))
     assert tokens.counts.tolist() == [len(reference.words(long)), 1, 1, 0, 0]
     assert len(np.unique(tokens.hashes[: tokens.offsets[1]])) == 3
+    same_without_spans(tokens.view, tokenize(tokens.view, spans=True))
+
+
+def test_texts_of_uneven_lengths_in_both_halves():
+    values = ["a b", "", None, "c" * 70, "d e f g " * 40, "漢字 h", "i", "ß" * 9, "j k"]
+    for turned in range(len(values)):
+        array = pa.array(values[turned:] + values[:turned])
+        same_without_spans(array, tokenize(array, spans=True))
 
 
 def test_punctuation_parts_words_and_case_does_not_matter():

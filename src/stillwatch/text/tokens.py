@@ -65,15 +65,10 @@ def tokenize(texts: pa.Array | pa.ChunkedArray | TextView, spans: bool = False) 
         TypeError: the array holds something other than text.
     """
     view = texts if isinstance(texts, TextView) else text_view(texts)
-    # Two tokens without a separator between them need a code point of three bytes, hence at most every second
-    # byte starts a token; and `_hash_tokens` writes one place past the last. The memory is reserved, not touched,
-    # until tokens are written.
-    capacity = (view.n_bytes + len(view)) // 2 + 1
-    hashes = np.empty(capacity, np.uint64)
-    offsets = np.zeros(len(view) + 1, np.int64)
     if not spans:
-        _hash_tokens(view.data, view.starts, view.stops, offsets, hashes)
-        return _without_spans(offsets, hashes[: offsets[-1]].copy(), view)
+        return _hashed(view)
+    capacity = _most_tokens(view.n_bytes, len(view))
+    hashes, offsets = np.empty(capacity, np.uint64), np.zeros(len(view) + 1, np.int64)
     starts, stops = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
     _find_tokens(view.data, view.starts, view.stops, offsets, (hashes, starts, stops))
     n = int(offsets[-1])
@@ -93,6 +88,29 @@ def stacked(upper: Tokens, lower: Tokens) -> Tokens:
     """The texts of `upper`, and after them those of `lower`."""
     offsets = np.concatenate([upper.offsets, upper.offsets[-1] + lower.offsets[1:]])
     return _without_spans(offsets, np.concatenate([upper.hashes, lower.hashes]), upper.view)
+
+
+def _most_tokens(n_bytes: int, rows: int) -> int:
+    """Places for all tokens of so many texts, and one past the last, where `_ascii` writes too.
+
+    Two tokens without a separator between them need a code point of three bytes, hence at most every second byte
+    starts a token. Memory of this size is reserved, not touched, until tokens are written.
+    """
+    return (n_bytes + rows) // 2 + 1
+
+
+def _hashed(view: TextView) -> Tokens:
+    middle = len(view) // 2
+    second = _most_tokens(int((view.stops[:middle] - view.starts[:middle]).sum()), middle)
+    found = np.empty(second + _most_tokens(view.n_bytes, len(view)), np.uint64)
+    offsets = np.zeros(len(view) + 1, np.int64)
+    texts = view.starts.view(np.uint64), view.stops.view(np.uint64), offsets
+    _hash_tokens(view.data, texts, found, middle, second)
+    parts = found[: offsets[middle]], found[second : offsets[-1]]
+    offsets[middle + 1 :] -= second - len(parts[0])
+    hashes = np.empty(len(parts[0]) + len(parts[1]), np.uint64)
+    _mix_all(*parts, hashes)
+    return _without_spans(offsets, hashes, view)
 
 
 def _without_spans(offsets: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64], view: TextView) -> Tokens:
@@ -184,49 +202,108 @@ def decode(data: npt.NDArray[np.uint8], pos: Any, end: Any) -> tuple[Any, Any]:
 
 
 @njit(nogil=True, cache=True)
-def _hash_tokens(data, row_starts, row_stops, offsets, hashes):  # type: ignore[no-untyped-def]
-    """Hashes of the tokens of each row, and where they start.
+def _ascii(byte, hashes, n, h, inside):  # type: ignore[no-untyped-def]
+    """After an ASCII byte: tokens so far, hash of what has grown of a word, 1 within a word.
 
-    Where a word ends cannot be predicted, and a wrong guess costs more than several letters: an ASCII byte takes the
-    same steps whether it is a letter or not. What has grown of a word is written at every byte, to the place of the
-    next token; only after the word does that place move on.
+    Where a word ends cannot be predicted, and a wrong guess costs more than several letters: a byte takes the same
+    steps whether it is a letter or not. What has grown of a word is written at every byte, to the place of the next
+    token; only after the word does that place move on.
     """
-    n: Any = 0
-    for row in range(len(row_starts)):
-        begin = n
-        h = uint64(FNV_OFFSET)
-        inside: Any = 0  # 1 within a word
-        pos, end = row_starts[row], row_stops[row]
-        while pos < end:
-            b = data[pos]
-            if b < 0x80:
-                folded = _ASCII[b]
-                letter = np.int64(folded != 0)
-                n += inside & (1 - letter)
-                grown = (h ^ uint64(folded)) * uint64(FNV_PRIME)
-                h = grown if folded != 0 else uint64(FNV_OFFSET)
-                hashes[n] = h
-                inside = letter
-                pos += 1
-                continue
-            cp, width = decode(data, pos, end)
-            kind = kind_of(cp)
-            if kind == WORD:
-                h = (h ^ uint64(lower(cp))) * uint64(FNV_PRIME)
-                hashes[n] = h
-                inside = 1
-            else:
-                n += inside
-                inside = 0
-                h = uint64(FNV_OFFSET)
-                if kind == SINGLE:
-                    hashes[n] = (h ^ uint64(lower(cp))) * uint64(FNV_PRIME)
-                    n += 1
-            pos += width
-        n += inside
-        for i in range(begin, n):
-            hashes[i] = mix(hashes[i])
-        offsets[row + 1] = n
+    folded = _ASCII[byte]
+    letter = uint64(folded != 0)
+    n += inside & (letter ^ uint64(1))
+    h = (h ^ uint64(folded)) * uint64(FNV_PRIME) if folded != 0 else uint64(FNV_OFFSET)
+    hashes[n] = h
+    return n, h, letter
+
+
+@njit(nogil=True, cache=True)
+def _code_point(cp, hashes, n, h, inside):  # type: ignore[no-untyped-def]
+    """The same after any code point."""
+    kind = kind_of(cp)
+    if kind == WORD:
+        h = (h ^ uint64(lower(cp))) * uint64(FNV_PRIME)
+        hashes[n] = h
+        return n, h, uint64(1)
+    n += inside
+    if kind == SINGLE:
+        hashes[n] = (uint64(FNV_OFFSET) ^ uint64(lower(cp))) * uint64(FNV_PRIME)
+        n += uint64(1)
+    return n, uint64(FNV_OFFSET), uint64(0)
+
+
+@njit(nogil=True, cache=True)
+def _turn(data, texts, hashes, lane):  # type: ignore[no-untyped-def]
+    """A lane (text, place in it, tokens, hash, 1 within a word) behind a code point beyond ASCII, or at its next text
+    where one ends.
+    """
+    starts, stops, offsets = texts
+    row, pos, n, h, inside = lane
+    if pos < stops[row]:
+        if data[pos] < 0x80:
+            return lane
+        cp, width = decode(data, np.int64(pos), np.int64(stops[row]))
+        n, h, inside = _code_point(cp, hashes, n, h, inside)
+        return row, pos + uint64(width), n, h, inside
+    n += inside
+    row += uint64(1)
+    offsets[row] = n
+    return _lane(starts, row, n)
+
+
+@njit(nogil=True, cache=True)
+def _lane(starts, row, n):  # type: ignore[no-untyped-def]
+    """A lane at the beginning of a text, or behind all of them."""
+    pos = starts[row] if row < len(starts) else uint64(0)
+    return row, pos, n, uint64(FNV_OFFSET), uint64(0)
+
+
+@njit(nogil=True, cache=True)
+def _alone(data, texts, hashes, lane, last):  # type: ignore[no-untyped-def]
+    """What is left of a lane."""
+    _, stops, _ = texts
+    while lane[0] < last:
+        row, pos, n, h, inside = lane
+        while pos < stops[row] and data[pos] < 0x80:
+            n, h, inside = _ascii(data[pos], hashes, n, h, inside)
+            pos += uint64(1)
+        lane = _turn(data, texts, hashes, (row, pos, n, h, inside))
+
+
+@njit(nogil=True, cache=True)
+def _hash_tokens(data, texts, hashes, middle, second):  # type: ignore[no-untyped-def]
+    """Hashes of the tokens, not yet mixed, and where they end: of the texts before `middle` from hashes[0] on, of the
+    others from hashes[second] on.
+
+    Two texts at a time: a hash waits for the one before it, but not for the other's. Places are unsigned, since of a
+    number that may be negative numba asks at every access whether it is.
+    """
+    starts, stops, _ = texts
+    middle, rows = uint64(middle), uint64(len(starts))
+    one, other = _lane(starts, uint64(0), uint64(0)), _lane(starts, middle, uint64(second))
+    while one[0] < middle and other[0] < rows:
+        row, pos, n, h, inside = one
+        other_row, other_pos, other_n, other_h, other_inside = other
+        for _ in range(min(stops[row] - pos, stops[other_row] - other_pos)):
+            byte, other_byte = data[pos], data[other_pos]
+            if (byte | other_byte) >= 0x80:
+                break
+            n, h, inside = _ascii(byte, hashes, n, h, inside)
+            other_n, other_h, other_inside = _ascii(other_byte, hashes, other_n, other_h, other_inside)
+            pos += uint64(1)
+            other_pos += uint64(1)
+        one = _turn(data, texts, hashes, (row, pos, n, h, inside))
+        other = _turn(data, texts, hashes, (other_row, other_pos, other_n, other_h, other_inside))
+    _alone(data, texts, hashes, one, middle)
+    _alone(data, texts, hashes, other, rows)
+
+
+@njit(nogil=True, cache=True)
+def _mix_all(first, second, out):  # type: ignore[no-untyped-def]
+    for i in range(len(first)):
+        out[i] = mix(first[i])
+    for i in range(len(second)):
+        out[len(first) + i] = mix(second[i])
 
 
 @njit(nogil=True, cache=True)
