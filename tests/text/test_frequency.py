@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from stillwatch.text.frequency import (
     Sketch,
+    digest_repeated,
     estimate,
     frequent_lines,
     may_reach,
@@ -128,6 +129,21 @@ def test_a_text_hash_combines_the_words_in_order():
         reduce(reference.combine, row.tolist(), 0) for row in np.split(tokens.hashes, tokens.offsets[1:-1])
     ]
     assert text_hashes(tokens).tolist() == expected
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.one_of(st.none(), st.sampled_from(["one two three", "One two, three", "", "four"])), max_size=40
+    )
+)
+def test_repeated_texts_count_as_if_one_by_one(values):
+    array = pa.array(values, pa.string())
+    alone = update(Sketch.empty(8), array)
+    together = update(update(Sketch.empty(8), digest_repeated(array[:7])), digest_repeated(array[7:]))
+    assert (together.cells == alone.cells).all()
+    assert (together.n_texts, together.n_counted) == (alone.n_texts, alone.n_counted)
+    assert [a.tolist() for a in together.repeated(1)] == [a.tolist() for a in alone.repeated(1)]
 
 
 def test_a_restored_sketch_goes_on_counting():

@@ -6,7 +6,7 @@ exchange, so that no step joins exchange to exchange. Only hashes leave the text
 after that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,7 +19,16 @@ from stillwatch.engines.step import FoldStep, KernelStep, SqlStep
 from stillwatch.exchange.schema import TIMESTAMP
 from stillwatch.signals.classifiers import SCORE_SCHEMA, load_classifiers
 from stillwatch.text.content import DIMENSIONS
-from stillwatch.text.frequency import CELLS_A_LINE, Digest, Sketch, digest, frequent_lines, merge, update
+from stillwatch.text.frequency import (
+    CELLS_A_LINE,
+    Digest,
+    Sketch,
+    digest,
+    digest_repeated,
+    frequent_lines,
+    merge,
+    update,
+)
 from stillwatch.text.grams import signatures_of
 from stillwatch.text.sampling import uniform_of
 from stillwatch.text.skeleton import Settings, Skeletons, mask, skeletons
@@ -35,19 +44,21 @@ class Field:
         line_bits: least size of the sketch, 2**line_bits lines of 64 bytes.
         most_line_bits: largest size.
         sampled: whether a sample of the texts is counted where the largest sketch would be too full.
+        digest: what is worked out of a batch of texts before they are counted.
     """
 
     settings: Settings
     line_bits: int
     most_line_bits: int
     sampled: bool
+    digest: Callable[[pa.Array], Digest]
 
 
 FIELDS: Mapping[str, Field] = {
-    "prompt": Field(Settings(), 20, 22, sampled=True),
+    "prompt": Field(Settings(), 20, 22, sampled=True, digest=digest),
     # System prompts are long and few, and a short one that is sent word for word is still a system prompt. They are
     # sent again and again, so their bytes say little of how many there are, and none of them may be left out.
-    "system_prompt": Field(Settings(words=3), 18, 21, sampled=False),
+    "system_prompt": Field(Settings(words=3), 18, 21, sampled=False, digest=digest_repeated),
 }
 """The texts that have templates."""
 
@@ -124,6 +135,9 @@ def fold(field: str, n_bytes: int = 0) -> FoldStep[Sketch]:
         n_bytes: UTF-8 bytes of the field in all rows, for the size of the sketch.
     """
 
+    def prepare(batch: pa.RecordBatch) -> Digest:
+        return FIELDS[field].digest(batch.column(0))
+
     def finish(sketch: Sketch) -> pa.Table:
         return write_sketch(sketch, FIELDS[field].settings.repeats)
 
@@ -136,12 +150,8 @@ def fold(field: str, n_bytes: int = 0) -> FoldStep[Sketch]:
         merge,
         finish,
         key=_text_hashes,
-        prepare=_digest,
+        prepare=prepare,
     )
-
-
-def _digest(batch: pa.RecordBatch) -> Digest:
-    return digest(batch.column(0))
 
 
 def _text_hashes(batch: pa.RecordBatch) -> pa.Array:

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from numba import njit, uint64
 
 from stillwatch.text.hashing import combine
@@ -91,16 +92,25 @@ class Digest:
     Attributes:
         tokens: of the texts.
         texts: uint64 [n], their `text_hashes`.
+        times: uint32 [n], how often each came.
     """
 
     tokens: Tokens
     texts: npt.NDArray[np.uint64]
+    times: npt.NDArray[np.uint32]
 
 
 def digest(texts: pa.Array | pa.ChunkedArray | Tokens) -> Digest:
     """Tokens and hashes of texts."""
     tokens = texts if isinstance(texts, Tokens) else tokenize(texts)
-    return Digest(tokens, text_hashes(tokens))
+    return Digest(tokens, text_hashes(tokens), np.ones(len(tokens), np.uint32))
+
+
+def digest_repeated(texts: pa.Array | pa.ChunkedArray) -> Digest:
+    """The same of texts that are sent word for word again and again: each distinct one is cut into tokens once."""
+    counted = pc.value_counts(texts)
+    tokens = tokenize(counted.field("values"))
+    return Digest(tokens, text_hashes(tokens), counted.field("counts").to_numpy().astype(np.uint32))
 
 
 def update(sketch: Sketch, texts: pa.Array | pa.ChunkedArray | Tokens | Digest) -> Sketch:
@@ -112,7 +122,7 @@ def update(sketch: Sketch, texts: pa.Array | pa.ChunkedArray | Tokens | Digest) 
     _reserve(sketch, len(tokens))
     sample = np.uint64((1 << sketch.keep_bits) - 1)
     table = sketch.cells, sketch.seen, sketch.repeats
-    new, counted = _count(tokens.offsets, tokens.hashes, found.texts, sample, table)
+    new, counted = _count(tokens.offsets, tokens.hashes, (found.texts, found.times), sample, table)
     sketch.n_texts += new
     sketch.n_counted += counted
     for least, lines in sketch.lines.items():
@@ -304,6 +314,7 @@ def _insert_all(seen, repeats, others, other_repeats):  # type: ignore[no-untype
 @njit(nogil=True, cache=True)
 def _count(offsets, hashes, texts, sample, table):  # type: ignore[no-untyped-def]
     cells, seen, repeats = table
+    text_hash, times = texts
     longest = longest_row(offsets)
     scratch = shingle_scratch(longest)
     _, full, context = scratch
@@ -317,9 +328,9 @@ def _count(offsets, hashes, texts, sample, table):  # type: ignore[no-untyped-de
         first, last = offsets[row], offsets[row + 1]
         if first == last:
             continue
-        h = texts[row]
+        h = text_hash[row]
         slot = _slot(seen, h)
-        repeats[slot] += np.uint32(1)
+        repeats[slot] += times[row]
         if seen[slot] == h:
             continue
         seen[slot] = h
