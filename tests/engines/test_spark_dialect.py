@@ -17,7 +17,6 @@ from stillwatch.engines.errors import EngineFailedError
 from stillwatch.engines.spark_dialect import SPACES, to_spark
 from stillwatch.engines.step import SqlStep
 from stillwatch.links.attributes import attribute_steps
-from stillwatch.signals.samples import EXAMPLES_STEP
 from stillwatch.signals.signatures import FIELDS, skeletons_step
 from stillwatch.signals.steps import signal_steps
 from tests.engines.comparing import differences
@@ -35,7 +34,6 @@ ALL_STEPS = [
     *shown_steps(),
     FLAGGED_STEP,
     BUSY_STEP,
-    EXAMPLES_STEP,
 ]
 MOMENTS = [
     dt.datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=dt.UTC),

@@ -85,6 +85,34 @@ def test_tables_are_described(engine):
 
 
 @every_engine
+def test_rows_are_picked_by_a_key(engine):
+    def picked(values, columns=("n", "word")):
+        return rows(engine.pick("words", columns, "word", pa.array(values, pa.string())))
+
+    assert picked(["a", "ä", "z"]) == rows(pa.table({"n": [1, 4, None], "word": ["a", "a", "ä"]}))
+    assert picked(["it's", "z"]) == picked([]) == []
+    assert picked(["b"], ["n"]) == [(2,)]
+    assert engine.pick("words", ["n"], "word", pa.array([], pa.string())).schema.names == ["n"]
+
+
+@every_engine
+@pytest.mark.parametrize("other", ["m", "File_Row_Number", "filename"])
+def test_rows_are_picked_out_of_many_files_and_pages(open_engine, tmp_path, other):
+    table = pa.table({"k": [f"k{i}" for i in range(999)], "text": [f"text {i} " * 9 for i in range(999)]})
+    table = table.append_column(other, pa.array(range(999)))
+    files = [tmp_path / f"it's {part}.parquet" for part in range(3)]
+    for part, file in enumerate(files):
+        part_of_it = table.slice(333 * part, 333)
+        pq.write_table(part_of_it, file, row_group_size=100, data_page_size=512, use_dictionary=["k"])
+    engine = open_engine(tmp_path / "steps")
+    engine.attach("texts", files)
+    wanted = [0, 1, 99, 100, 332, 333, 500, 998]
+    found = engine.pick("texts", ["text", "k"], "k", pa.array([f"k{i}" for i in wanted]))
+    assert rows(found) == rows(table.take(wanted).select(["text", "k"]))
+    engine.close()
+
+
+@every_engine
 def test_a_step_that_runs_again_replaces_its_table(engine):
     engine.run(kernel_step())
     engine.put("words", WORDS.slice(0, 2))

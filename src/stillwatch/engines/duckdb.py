@@ -18,6 +18,9 @@ from stillwatch.engines.errors import EngineDiskError, EngineMemoryError
 from stillwatch.engines.parquet_units import BATCH_ROWS, prepared, units, write_kernel
 from stillwatch.engines.step import DriverStep, FoldStep, KernelStep, SqlStep, Step
 
+_ROW = "file_row_number"
+"""DuckDB's name for the number of a row in its file; hidden by a column of that name, in whatever case."""
+
 
 class DuckdbEngine:
     """Runs steps with DuckDB (https://duckdb.org) in one process.
@@ -49,7 +52,7 @@ class DuckdbEngine:
 
     def attach(self, name: str, files: Sequence[Path]) -> None:
         """Name the table that stands in these Parquet files."""
-        listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+        listed = ", ".join(f"'{_escaped(file)}'" for file in files)
         with complaints():
             self._connection.execute(
                 f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM read_parquet([{listed}], union_by_name = true)'
@@ -110,6 +113,31 @@ class DuckdbEngine:
         with complaints():
             return self._connection.sql(_select(name, columns)).to_arrow_table()
 
+    def pick(self, name: str, columns: Sequence[str], key: str, values: pa.Array) -> pa.Table:
+        """Some columns of the rows whose `key` is one of `values`.
+
+        The key is read first, then the rows by their numbers in each file: pages without any of them, of the columns
+        that may be texts, are not decoded.
+        """
+        wanted = "wanted_values"
+        self._connection.register(wanted, pa.table({key: values}))
+        chosen = f'"{key}" IN (SELECT "{key}" FROM {wanted})'
+        is_hidden = _ROW in [column.lower() for column in self.columns(name)]
+        with complaints():
+            try:
+                if is_hidden:
+                    return self._connection.sql(f"{_select(name, columns)} WHERE {chosen}").to_arrow_table()
+                return pa.concat_tables(self._picked(file, columns, chosen) for file in self._files[name])
+            finally:
+                self._connection.unregister(wanted)
+
+    def _picked(self, file: Path, columns: Sequence[str], chosen: str) -> pa.Table:
+        source = f"read_parquet('{_escaped(file)}', {_ROW} = true)"
+        found = self._connection.execute(f"SELECT {_ROW} FROM {source} WHERE {chosen}").fetchall()
+        numbers = ", ".join(str(number) for (number,) in found) or "NULL"
+        picked = f"SELECT {_listed(columns)} FROM {source} WHERE {_ROW} IN ({numbers})"
+        return self._connection.sql(picked).to_arrow_table()
+
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table in batches of at most `BATCH_ROWS` rows."""
         # A cursor of its own: a batch reader would otherwise be cut off by the next statement.
@@ -141,8 +169,8 @@ class DuckdbEngine:
         statement = sqlglot.transpile(step.sql, read="duckdb", write=self.dialect)[0]
         target = self._folder / f"{step.output}.parquet"
         partial = target.with_suffix(".partial")
-        escaped = str(partial).replace("'", "''")
-        self._connection.execute(f"COPY ({statement}) TO '{escaped}' (FORMAT parquet, COMPRESSION lz4)")
+        written = f"'{_escaped(partial)}' (FORMAT parquet, COMPRESSION lz4)"
+        self._connection.execute(f"COPY ({statement}) TO {written}")
         partial.replace(target)
         self.attach(step.output, [target])
 
@@ -204,5 +232,12 @@ def _first_line(error: Exception) -> str:
 
 
 def _select(name: str, columns: Sequence[str] | None) -> str:
-    listed = ", ".join(f'"{column}"' for column in columns) if columns is not None else "*"
-    return f'SELECT {listed} FROM "{name}"'
+    return f'SELECT {"*" if columns is None else _listed(columns)} FROM "{name}"'
+
+
+def _listed(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)
+
+
+def _escaped(file: Path) -> str:
+    return str(file).replace("'", "''")

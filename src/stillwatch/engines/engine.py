@@ -51,6 +51,16 @@ class Engine(Protocol):
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A whole table in memory; for small ones."""
 
+    def pick(self, name: str, columns: Sequence[str], key: str, values: pa.Array) -> pa.Table:
+        """Some columns of the rows whose `key` is one of `values`, in no stated order; for few rows of a large table.
+
+        Args:
+            name: of the table.
+            columns: wanted.
+            key: a column of the table; a row where it is null is not picked.
+            values: of the key's type, without nulls.
+        """
+
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table in batches, in no stated order."""
 

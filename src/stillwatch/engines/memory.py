@@ -134,6 +134,19 @@ class MemoryEngine:
         with complaints():
             return self._connection.sql(f'SELECT {listed} FROM "{name}"').to_arrow_table()
 
+    def pick(self, name: str, columns: Sequence[str], key: str, values: pa.Array) -> pa.Table:
+        """Some columns of the rows whose `key` is one of `values`."""
+        wanted = "wanted_values"
+        self._connection.register(wanted, pa.table({key: values}))
+        listed = ", ".join(f'"{column}"' for column in columns)
+        with complaints():
+            try:
+                return self._connection.sql(
+                    f'SELECT {listed} FROM "{name}" WHERE "{key}" IN (SELECT "{key}" FROM {wanted})'
+                ).to_arrow_table()
+            finally:
+                self._connection.unregister(wanted)
+
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table in batches of at most `BATCH_ROWS` rows."""
         yield from self.table(name, columns).combine_chunks().to_batches(BATCH_ROWS)

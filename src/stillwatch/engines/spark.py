@@ -160,11 +160,15 @@ class SparkEngine:
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A whole table in memory."""
-        frame = self._selected(name, columns)
-        schema = from_spark_schema(schema_of(frame.schema))
         with complaints(name):
-            held = frame.toArrow()
-        return pa.Table.from_batches([cast(batch, schema) for batch in held.to_batches()], schema)
+            return _held(self._selected(name, columns))
+
+    def pick(self, name: str, columns: Sequence[str], key: str, values: pa.Array) -> pa.Table:
+        """Some columns of the rows whose `key` is one of `values`."""
+        with complaints(name):
+            rows = self._frames[name]
+            found = rows.where(rows[f"`{key}`"].isin(values.to_pylist()))
+            return _held(found.select(*(f"`{column}`" for column in columns)))
 
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table in batches of at most `BATCH_ROWS` rows, one partition after another."""
@@ -249,6 +253,11 @@ class SparkEngine:
     def _remove(self, name: str) -> None:
         self._forget(name)
         self._folder.remove(name)
+
+
+def _held(frame: DataFrame) -> pa.Table:
+    schema = from_spark_schema(schema_of(frame.schema))
+    return pa.Table.from_batches([cast(batch, schema) for batch in frame.toArrow().to_batches()], schema)
 
 
 def _batches_of(frame: DataFrame) -> Iterator[pa.RecordBatch]:

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from stillwatch.engines.engine import Engine
-from stillwatch.engines.step import SqlStep
 from stillwatch.signals.signatures import FIELDS, Splitter, sketch_name
 
 SAMPLES_SCHEMA = pa.schema(
@@ -23,15 +22,6 @@ SAMPLES_SCHEMA = pa.schema(
     ]
 )
 MOST_CHARACTERS = 4_000
-
-EXAMPLES_STEP = SqlStep(
-    "example_texts",
-    ("exchanges", "examples"),
-    """
-    SELECT e.exchange_id AS exchange_id, e.prompt AS prompt, e.system_prompt AS system_prompt
-    FROM exchanges AS e JOIN examples AS x ON x.exchange_id = e.exchange_id
-    """,
-)
 
 
 class Masks:
@@ -109,8 +99,6 @@ def sample_table(
 
 def example_texts(group_templates: pa.Table, engine: Engine) -> dict[str, dict[str, str]]:
     """Texts of the example exchanges: exchange -> field -> text."""
-    engine.put(
-        "examples", pa.table({"exchange_id": pc.unique(group_templates.column("example_exchange_id"))})
-    )
-    engine.run(EXAMPLES_STEP)
-    return {row.pop("exchange_id"): row for row in engine.table("example_texts").to_pylist()}
+    wanted = pc.unique(group_templates.column("example_exchange_id"))
+    texts = engine.pick("exchanges", ("exchange_id", *FIELDS), "exchange_id", wanted)
+    return {row.pop("exchange_id"): row for row in texts.to_pylist()}
