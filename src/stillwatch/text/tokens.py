@@ -101,8 +101,9 @@ def _most_tokens(n_bytes: int, rows: int) -> int:
 
 def _hashed(view: TextView) -> Tokens:
     middle = len(view) // 2
-    second = _most_tokens(int((view.stops[:middle] - view.starts[:middle]).sum()), middle)
-    found = np.empty(second + _most_tokens(view.n_bytes, len(view)), np.uint64)
+    sizes = view.stops - view.starts
+    second = _most_tokens(int(sizes[:middle].sum()), middle)
+    found = np.empty(second + _most_tokens(int(sizes[middle:].sum()), len(view) - middle), np.uint64)
     offsets = np.zeros(len(view) + 1, np.int64)
     texts = view.starts.view(np.uint64), view.stops.view(np.uint64), offsets
     _hash_tokens(view.data, texts, found, middle, second)
