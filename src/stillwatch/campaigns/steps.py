@@ -71,59 +71,79 @@ LEFT JOIN {templates} AS o ON o.candidate = c.candidate AND o.template_id = p.pr
 WHERE o.template_id IS NULL
 """
 
-_IN_PAIR = """x.prompt_template = COALESCE(s.prompt_template, '')
-        AND x.system_template = COALESCE(s.system_template, '')"""
+_PAIR = "COALESCE(s.prompt_template, '') AS prompt_template, COALESCE(s.system_template, '') AS system_template"
 
-# Thinned before anything else is joined, with all columns that the tests want.
+# All that decides about candidates is alike within an entity's pair of templates: those are looked up, not exchanges,
+# of which there are many times as many.
+_CELLS = f"""
+WITH drawn AS (
+    SELECT candidate, entity, place FROM candidate_entities WHERE drawn
+), listed AS (
+    SELECT DISTINCT entity FROM drawn
+), used AS (
+    SELECT DISTINCT s.entity AS entity, {_PAIR}
+    FROM signals AS s JOIN listed AS l ON l.entity = s.entity
+)
+SELECT x.candidate AS candidate, u.entity AS name, u.prompt_template AS prompt_template,
+    u.system_template AS system_template, e.place AS entity, x.place AS template, x.rate AS rate
+FROM used AS u
+JOIN drawn AS e ON e.entity = u.entity
+JOIN candidate_pairs AS x ON x.candidate = e.candidate AND x.prompt_template = u.prompt_template
+    AND x.system_template = u.system_template
+"""
+
+_OF_CELLS = """signals AS s
+JOIN candidate_cells AS x ON x.name = s.entity AND x.prompt_template = COALESCE(s.prompt_template, '')
+    AND x.system_template = COALESCE(s.system_template, '') AND s.draw < x.rate"""
+
+# The rest of their columns is wide, and is read when it is known which tasks are repeated.
 _DRAWN = f"""
-SELECT x.candidate AS candidate, e.place AS entity, x.place AS template, s.ts AS ts, s.draw AS draw, s.task AS task,
-    s.content AS content, s.own_tokens AS own_tokens, s.held_out AS held_out, s.elicitation AS elicitation,
-    s.rubric AS rubric, s.rewriting AS rewriting, s.answer_format AS answer_format, s.model AS model
-FROM signals AS s
-JOIN candidate_pairs AS x ON {_IN_PAIR} AND s.draw < x.rate
-JOIN candidate_entities AS e ON e.candidate = x.candidate AND e.entity = s.entity
-WHERE e.drawn
+SELECT x.candidate AS candidate, s.task AS task, s.ts AS ts FROM {_OF_CELLS} WHERE s.task IS NOT NULL
 """
 
 # Only where a group was thinned must its other exchanges be asked what came first.
 _TASKS_OF_THINNED = """
 SELECT DISTINCT d.candidate AS candidate, d.task AS task
 FROM candidate_drawn AS d JOIN candidate_rates AS r ON r.candidate = d.candidate
-WHERE r.thinned AND d.task IS NOT NULL
+WHERE r.thinned
 """
 
+# Most tasks are asked once, or again within the hour: they are nowhere repeated, and need no first time.
 _FIRST_ASKED = f"""
 WITH wanted AS (
     SELECT DISTINCT task FROM candidate_tasks
+), recurring AS (
+    SELECT s.task AS task FROM signals AS s JOIN wanted AS w ON w.task = s.task
+    GROUP BY s.task HAVING MAX(s.ts) > MIN(s.ts) + INTERVAL 1 HOUR
 ), asked AS (
-    SELECT s.entity AS entity, COALESCE(s.prompt_template, '') AS prompt_template,
-        COALESCE(s.system_template, '') AS system_template, s.task AS task, MIN(s.ts) AS ts
-    FROM signals AS s JOIN wanted AS w ON w.task = s.task
+    SELECT s.entity AS entity, {_PAIR}, s.task AS task, MIN(s.ts) AS ts, MAX(s.ts) AS last_ts
+    FROM signals AS s JOIN recurring AS r ON r.task = s.task
     GROUP BY 1, 2, 3, 4
 ), thinned AS (
     SELECT t.candidate AS candidate, t.task AS task, MIN(s.ts) AS first_ts
     FROM asked AS s
     JOIN candidate_tasks AS t ON t.task = s.task
-    JOIN candidate_pairs AS x ON x.candidate = t.candidate AND {_IN_PAIR}
+    JOIN candidate_pairs AS x ON x.candidate = t.candidate AND x.prompt_template = s.prompt_template
+        AND x.system_template = s.system_template
     JOIN candidate_entities AS e ON e.candidate = t.candidate AND e.entity = s.entity
-    GROUP BY t.candidate, t.task
+    GROUP BY t.candidate, t.task HAVING MAX(s.last_ts) > MIN(s.ts) + INTERVAL 1 HOUR
 )
 SELECT candidate, task, first_ts FROM thinned
 UNION ALL
 SELECT d.candidate AS candidate, d.task AS task, MIN(d.ts) AS first_ts
 FROM candidate_drawn AS d JOIN candidate_rates AS r ON r.candidate = d.candidate
-WHERE NOT r.thinned AND d.task IS NOT NULL
-GROUP BY d.candidate, d.task
+WHERE NOT r.thinned
+GROUP BY d.candidate, d.task HAVING MAX(d.ts) > MIN(d.ts) + INTERVAL 1 HOUR
 """
 
-_SAMPLE = """
-SELECT d.candidate AS candidate, d.entity AS entity, d.template AS template, d.ts AS ts, d.draw AS draw,
-    d.content AS content, d.own_tokens AS own_tokens,
-    COALESCE(d.ts > f.first_ts + INTERVAL 1 HOUR, TRUE) AS repeated, d.held_out AS held_out,
-    d.elicitation AS elicitation, d.rubric AS rubric, d.rewriting AS rewriting, d.answer_format AS answer_format,
-    d.model AS model
-FROM candidate_drawn AS d
-LEFT JOIN first_asked AS f ON f.candidate = d.candidate AND f.task = d.task
+_SAMPLE = f"""
+SELECT x.candidate AS candidate, x.entity AS entity, x.template AS template, s.ts AS ts, s.draw AS draw,
+    s.content AS content, s.own_tokens AS own_tokens,
+    COALESCE(s.ts > f.first_ts + INTERVAL 1 HOUR, s.task IS NULL) AS repeated, s.held_out AS held_out,
+    s.elicitation AS elicitation, s.rubric AS rubric, s.rewriting AS rewriting, s.answer_format AS answer_format,
+    s.model AS model
+FROM {_OF_CELLS}
+LEFT JOIN first_asked AS f ON f.candidate = x.candidate AND f.task = s.task
 """
 
 
@@ -176,7 +196,8 @@ def sample_steps() -> list[Step]:
     """
     return [
         *pairs_steps("candidate", "candidate_templates", "place", "rate"),
-        SqlStep("candidate_drawn", ("signals", "candidate_pairs", "candidate_entities"), _DRAWN),
+        SqlStep("candidate_cells", ("signals", "candidate_pairs", "candidate_entities"), _CELLS),
+        SqlStep("candidate_drawn", ("signals", "candidate_cells"), _DRAWN),
         SqlStep("candidate_tasks", ("candidate_drawn", "candidate_rates"), _TASKS_OF_THINNED),
         SqlStep(
             "first_asked",
@@ -190,7 +211,7 @@ def sample_steps() -> list[Step]:
             ),
             _FIRST_ASKED,
         ),
-        SqlStep("candidate_sample", ("candidate_drawn", "first_asked"), _SAMPLE),
+        SqlStep("candidate_sample", ("signals", "candidate_cells", "first_asked"), _SAMPLE),
     ]
 
 
