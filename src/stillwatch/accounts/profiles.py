@@ -7,8 +7,7 @@ from stillwatch.engines.step import SqlStep, Step
 
 _PROFILES = """
 SELECT account_id, MIN(entity) AS entity, COUNT(*) AS n_exchanges, MIN(ts) AS first_seen, MAX(ts) AS last_seen,
-    COUNT(DISTINCT CAST(ts AS DATE)) AS active_days, COUNT(DISTINCT model) AS n_models,
-    COUNT(DISTINCT prompt_template) AS n_prompt_templates
+    COUNT(DISTINCT CAST(ts AS DATE)) AS active_days
 FROM signals GROUP BY account_id
 """
 

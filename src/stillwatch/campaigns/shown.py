@@ -64,15 +64,16 @@ GROUP BY u.entity, u.prompt_template, u.system_template
 _EXCHANGES = f"""
 WITH keyed AS (
     SELECT s.exchange_id AS exchange_id, s.account_id AS account_id, s.entity AS entity, s.ts AS ts,
-        s.model AS model, s.capability AS capability, s.elicitation AS elicitation, s.rubric AS rubric,
-        s.rewriting AS rewriting, s.answer_format AS answer_format, s.prompt_template AS own_template, {KEYS}
+        s.model AS model, s.capability AS capability, s.elicitation >= 0.5 AS elicitation, s.rubric >= 0.5 AS rubric,
+        s.rewriting >= 0.5 AS rewriting, s.answer_format >= 0.5 AS answer_format, {KEYS}
     FROM signals AS s
 )
 SELECT COALESCE(c.candidate, r.candidate) AS candidate,
     CASE WHEN c.candidate IS NULL THEN r.template_id ELSE c.template_id END AS template_id,
     k.exchange_id AS exchange_id, k.account_id AS account_id, k.entity AS entity, k.ts AS ts, k.model AS model,
     k.capability AS capability, k.elicitation AS elicitation, k.rubric AS rubric, k.rewriting AS rewriting,
-    k.answer_format AS answer_format, k.own_template AS prompt_template,
+    k.answer_format AS answer_format,
+    k.prompt_template = CASE WHEN c.candidate IS NULL THEN r.template_id ELSE c.template_id END AS of_prompt,
     COALESCE(c.probability, r.probability) AS probability
 FROM keyed AS k
 LEFT JOIN shown_cells AS c ON c.account_id = k.account_id AND c.prompt_template = k.prompt_template
@@ -109,22 +110,25 @@ SELECT candidate, capability AS value, COUNT(*) AS n FROM shown_exchanges
 WHERE capability IS NOT NULL GROUP BY candidate, capability
 """
 
+# Accounts are counted by grouping twice: a set for each hour costs half as much again.
 _HOURS = """
-SELECT candidate, DATE_TRUNC('hour', ts) AS hour, COUNT(*) AS n_exchanges,
-    COUNT(DISTINCT account_id) AS n_accounts
-FROM shown_exchanges GROUP BY candidate, DATE_TRUNC('hour', ts)
+WITH active AS (
+    SELECT candidate, DATE_TRUNC('hour', ts) AS hour, account_id, COUNT(*) AS n
+    FROM shown_exchanges GROUP BY candidate, DATE_TRUNC('hour', ts), account_id
+)
+SELECT candidate, hour, CAST(SUM(n) AS BIGINT) AS n_exchanges, COUNT(*) AS n_accounts
+FROM active GROUP BY candidate, hour
 """
 
 _TEMPLATES = """
 WITH counted AS (
     SELECT candidate, template_id,
-        CASE WHEN MIN(CASE WHEN prompt_template = template_id THEN 0 ELSE 1 END) = 0 THEN 'prompt'
-             ELSE 'system_prompt' END AS field,
+        CASE WHEN MAX(CASE WHEN of_prompt THEN 1 ELSE 0 END) = 1 THEN 'prompt' ELSE 'system_prompt' END AS field,
         COUNT(*) AS n_exchanges, COUNT(DISTINCT account_id) AS n_accounts,
-        AVG(CASE WHEN elicitation >= 0.5 THEN 1.0 WHEN elicitation < 0.5 THEN 0.0 END) AS elicitation,
-        AVG(CASE WHEN rubric >= 0.5 THEN 1.0 WHEN rubric < 0.5 THEN 0.0 END) AS rubric,
-        AVG(CASE WHEN rewriting >= 0.5 THEN 1.0 WHEN rewriting < 0.5 THEN 0.0 END) AS rewriting,
-        AVG(CASE WHEN answer_format >= 0.5 THEN 1.0 WHEN answer_format < 0.5 THEN 0.0 END) AS answer_format,
+        AVG(CASE WHEN elicitation THEN 1.0 WHEN NOT elicitation THEN 0.0 END) AS elicitation,
+        AVG(CASE WHEN rubric THEN 1.0 WHEN NOT rubric THEN 0.0 END) AS rubric,
+        AVG(CASE WHEN rewriting THEN 1.0 WHEN NOT rewriting THEN 0.0 END) AS rewriting,
+        AVG(CASE WHEN answer_format THEN 1.0 WHEN NOT answer_format THEN 0.0 END) AS answer_format,
         MIN(exchange_id) AS example_exchange_id
     FROM shown_exchanges WHERE template_id IS NOT NULL GROUP BY candidate, template_id
 ), mix AS (
