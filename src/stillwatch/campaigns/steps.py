@@ -71,7 +71,9 @@ LEFT JOIN {templates} AS o ON o.candidate = c.candidate AND o.template_id = p.pr
 WHERE o.template_id IS NULL
 """
 
-_PAIR = "COALESCE(s.prompt_template, '') AS prompt_template, COALESCE(s.system_template, '') AS system_template"
+_PAIR = (
+    "COALESCE(s.prompt_template, '') AS prompt_template, COALESCE(s.system_template, '') AS system_template"
+)
 
 # All that decides about candidates is alike within an entity's pair of templates: those are looked up, not exchanges,
 # of which there are many times as many.

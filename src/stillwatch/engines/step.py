@@ -21,11 +21,13 @@ class SqlStep:
         inputs: names of the tables that `sql` reads.
         sql: one SELECT in the DuckDB dialect, kept to what other engines can be compiled to; an engine
             transpiles it at run time.
+        dense: most bytes of the table are hashes and vectors, on which an engine need not try to compress.
     """
 
     output: str
     inputs: tuple[str, ...]
     sql: str
+    dense: bool = False
 
 
 @dataclass(frozen=True)

@@ -21,4 +21,4 @@ def signal_steps() -> list[Step]:
     """Steps to `signals` from `signatures`, `account_entities` and the families of both texts (skeleton ->
     template_id)."""
     read = (SIGNATURES, "account_entities", "prompt_families", "system_prompt_families")
-    return [SqlStep("signals", read, _SIGNALS)]
+    return [SqlStep("signals", read, _SIGNALS, dense=True)]
