@@ -11,10 +11,10 @@ from stillwatch.campaigns.families import FLOW, HANDS, MIX, MODELS, RHYTHM, TASK
 from stillwatch.campaigns.families import SITTINGS as WITHIN
 from stillwatch.campaigns.group import GroupTests
 from stillwatch.campaigns.ladder import Standing
-from stillwatch.campaigns.material import OWN_HOURS
 from stillwatch.campaigns.tables import Rung
 
-SITTINGS = OWN_HOURS / LN10
+SITTINGS = -2.0
+"""E-value (decimal logarithm) of a common stream below which accounts plainly work in sittings of their own."""
 ONE_OWNER = 0.9
 
 

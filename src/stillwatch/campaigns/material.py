@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from stillwatch.campaigns import alternation, release_pivot, words
 from stillwatch.campaigns.common_stream import common_stream_test, dispersion
-from stillwatch.campaigns.evalues import LN10
 from stillwatch.campaigns.exchangeability import (
     LOYAL_PRECISION,
     label_likelihoods,
@@ -30,8 +29,6 @@ FloatArray = NDArray[np.float64]
 OWN_MIX = 10.0
 """Highest precision of a mix of templates that is a customer's own: a stranger copies one wording of a prompt, and
 users of a product use what they need of it."""
-OWN_HOURS = -2 * LN10
-"""E-value (natural logarithm) of a common stream below which accounts plainly work in sittings of their own."""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ JOIN shown_members AS e ON e.candidate = o.candidate AND e.entity = u.entity
 GROUP BY u.entity, u.prompt_template, u.system_template
 """
 
+_CHOSEN = "CASE WHEN c.candidate IS NULL THEN r.template_id ELSE c.template_id END"
+
 _EXCHANGES = f"""
 WITH keyed AS (
     SELECT s.exchange_id AS exchange_id, s.account_id AS account_id, s.entity AS entity, s.ts AS ts,
@@ -69,11 +71,11 @@ WITH keyed AS (
     FROM signals AS s
 )
 SELECT COALESCE(c.candidate, r.candidate) AS candidate,
-    CASE WHEN c.candidate IS NULL THEN r.template_id ELSE c.template_id END AS template_id,
+    {_CHOSEN} AS template_id,
     k.exchange_id AS exchange_id, k.account_id AS account_id, k.entity AS entity, k.ts AS ts, k.model AS model,
     k.capability AS capability, k.elicitation AS elicitation, k.rubric AS rubric, k.rewriting AS rewriting,
     k.answer_format AS answer_format,
-    k.prompt_template = CASE WHEN c.candidate IS NULL THEN r.template_id ELSE c.template_id END AS of_prompt,
+    k.prompt_template = {_CHOSEN} AS of_prompt,
     COALESCE(c.probability, r.probability) AS probability
 FROM keyed AS k
 LEFT JOIN shown_cells AS c ON c.account_id = k.account_id AND c.prompt_template = k.prompt_template

@@ -46,7 +46,8 @@ def sitting_of(entity: NDArray[np.int64], ts: NDArray[np.int64]) -> NDArray[np.i
 def by_sitting(sample: GroupSample) -> GroupSample | None:
     """The same exchanges, with sittings in place of entities; None where no sitting has two held-out requests.
 
-    Requests outside such sittings are one entity of the discovery half: the base is what the whole group asks.
+    Requests outside such sittings are one entity of the discovery half: the base is what the whole group asks. Spans
+    and exposures stay those of the accounts: no test of topics asks for them.
     """
     sitting = sitting_of(sample.entity, sample.ts)
     tested = np.bincount(sitting[sample.held_out], minlength=int(sitting.max()) + 1)

@@ -128,22 +128,26 @@ def followed(usage: Usage, hypothesis: Hypothesis, settings: CandidateSettings) 
     """
     template_number = {name: number for number, name in enumerate(usage.templates.tolist())}
     entity_number = {name: number for number, name in enumerate(usage.entities.tolist())}
-    used = np.diff(usage.by_template.starts) > 0
-    templates = [number for number in sorted(_numbers(hypothesis.templates, template_number)) if used[number]]
+    templates = _used(usage, sorted(_numbers(hypothesis.templates, template_number)))
     entities = _sorted_numbers(hypothesis.entities, entity_number)
     if not templates or len(entities) == 0:
         return None
-    return followed_up(usage, tuple(templates), entities, hypothesis.discovered_by, settings)
+    return followed_up(usage, templates, entities, hypothesis.discovered_by, settings)
 
 
 def followed_again(usage: Usage, candidate: Candidate, settings: CandidateSettings) -> Candidate | None:
     """The present candidate of the accounts and templates that were tested together before; None where too little of
     them is live."""
-    used = np.diff(usage.by_template.starts) > 0
-    templates = tuple(number for number in candidate.templates if used[number])
+    templates = _used(usage, candidate.templates)
     if not templates:
         return None
     return followed_up(usage, templates, candidate.entities, candidate.discovered_by, settings)
+
+
+def _used(usage: Usage, templates: Sequence[int]) -> tuple[int, ...]:
+    """Those of some templates that anything live uses."""
+    used = np.diff(usage.by_template.starts) > 0
+    return tuple(number for number in templates if used[number])
 
 
 def _numbers(names: Sequence[str], number: Mapping[str, int]) -> list[int]:
