@@ -297,3 +297,12 @@ def test_known_skeletons_keep_their_family_however_rare(tmp_path, monkeypatch):
     second, found_second = run(tmp_path / "2", exchanges(prompts + chat), known=first)
     assert found_second == found_first
     assert second["n_texts"].to_pylist() == first["n_texts"].to_pylist()
+
+
+def test_skeletons_that_differ_in_their_numbers_alone_are_one_template(tmp_path):
+    rng = random.Random(7)
+    asked = {n: [f"my bill is {n} higher than in {phrase(rng, 1)}" for _ in range(40)] for n in (18, 25, 140)}
+    named, by_text = run(tmp_path, exchanges([text for texts in asked.values() for text in texts]))
+    # Each number came often enough to be taken for the template's word.
+    assert len(named) >= len(asked)
+    assert len({template for _, template in by_text}) == 1

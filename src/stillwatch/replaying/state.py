@@ -32,7 +32,7 @@ from stillwatch.signals.signatures import FIELDS
 from stillwatch.signals.templates import FAMILIES_SCHEMA
 from stillwatch.text.frequency import Sketch
 
-FORMAT = 3
+FORMAT = 4
 """Version of the state's form; a state of another form is refused."""
 MANIFEST = "manifest.json"
 _KEPT = "kept_"
