@@ -5,7 +5,9 @@ import pytest
 from stillwatch.exchange.errors import UsageError
 from stillwatch.settings import ScanSettings, load_settings
 
-DEFAULTS = {name: field.default for name, field in ScanSettings.model_fields.items()}
+DEFAULTS = {
+    name: field.get_default(call_default_factory=True) for name, field in ScanSettings.model_fields.items()
+}
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from stillwatch.engines.machine_memory import default_memory_limit
 from stillwatch.engines.opening import EngineChoice
 from stillwatch.exchange.errors import UsageError
 
@@ -33,7 +34,11 @@ class ScanSettings(BaseSettings):
     )
     unreported_groups: int = Field(60, ge=0, description="most tested but unreported groups that are shown")
     horizon: str = Field("28d", pattern=r"^[1-9]\d*[mhdw]$", description="how far back a replay looks")
-    memory_limit: str = Field("2GB", pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$", description="memory of the engine")
+    memory_limit: str = Field(
+        default_factory=default_memory_limit,
+        pattern=r"^\d+(\.\d+)?\s*[KMGT]i?B$",
+        description="memory of the engine",
+    )
     threads: int = Field(2, ge=1, le=256, description="threads of the engine and of the tests")
     engine: Literal["duckdb", "spark"] = Field("duckdb", description="where a scan computes")
     master: str | None = Field(None, description="Spark's master, such as local[4] or spark://host:7077")

@@ -23,7 +23,7 @@ def computed(out: Path) -> Iterator[None]:
     except EngineMemoryError as error:
         raise UsageError(
             f"the engine's memory is too small: {error}",
-            "allow it more with --memory-limit (default 4GB), or fewer threads with STILLWATCH_THREADS=1",
+            "allow it more with --memory-limit, or fewer threads with STILLWATCH_THREADS=1",
             file=out,
         ) from error
     except EngineMissingError as error:
