@@ -65,7 +65,8 @@ def test_the_campaign_is_found_and_the_tables_agree(scanned, world):
 
 def test_json_is_the_summary_and_the_report_names_the_campaign(scanned):
     assert scanned.finished.json == scanned.summary
-    assert scanned.finished.err == ""
+    # A machine under load may be told how far the scan is.
+    assert [line for line in scanned.finished.err.splitlines() if not line.startswith("Scanning: ")] == []
     page = Page((scanned.folder / "report.html").read_text(encoding="utf-8"))
     name = scanned.table("campaigns")["campaign_id"][0].as_py()
     assert any(name in line for line in page.lines)
