@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from stillwatch.campaigns.candidates import Candidate
 from stillwatch.campaigns.ladder import Standing
-from stillwatch.campaigns.selection import COVERED, JudgedGroup, distinct
+from stillwatch.campaigns.selection import COVERED, JudgedGroup, campaigns, distinct
 from stillwatch.campaigns.tables import Rung
 from stillwatch.replaying.renumbering import Renumbering
 from tests.campaigns.test_uses import COUNTS, N_ENTITIES, N_TEMPLATES, usage_of
@@ -99,3 +99,40 @@ def test_a_group_keeps_what_it_holds_when_names_come_in_between():
     assert (held.entity.tolist(), held.template.tolist()) == ([0, 2, 2], [0, 0, 1])
     assert held.both.tolist() == [2, 4, 5]
     assert moved.n_exchanges == 11
+
+
+def of_users(*users) -> list[JudgedGroup]:
+    """Groups of these users, in an order of standing; what they used plays no part."""
+    nothing = np.zeros(0)
+    candidates = [Candidate((0,), np.array(sorted(own)), "templates", 1.0, nothing, nothing) for own in users]
+    tests: list[Any] = [Tests(candidate) for candidate in candidates]
+    return [JudgedGroup(place, one, Standing(None, 1.0, 1.0, 0.0), ()) for place, one in enumerate(tests)]
+
+
+def joined(*users) -> list[tuple[list[int], list[int]]]:
+    """Cores and extensions of each campaign."""
+    found = campaigns(of_users(*users))
+    return [([core.index for core in one.cores], [more.index for more in one.extensions]) for one in found]
+
+
+@given(st.lists(st.sets(st.integers(0, 40), min_size=1), max_size=8))
+def test_no_reported_group_is_lost(users):
+    found = joined(*users)
+    assert {place for cores, more in found for place in (*cores, *more)} == set(range(len(users)))
+    cores = [place for own, _ in found for place in own]
+    assert len(cores) == len(set(cores))
+
+
+def test_a_template_of_two_campaigns_does_not_take_the_one_into_the_other():
+    """As it was in 8 million exchanges: the second campaign's own group stood behind the common template's."""
+    third, second = set(range(40)), set(range(100, 118))
+    assert joined(third, third | second, second) == [([0], [1]), ([2], [1])]
+
+
+def test_a_template_whose_further_users_have_no_group_of_their_own_brings_them_in():
+    third, more = set(range(40)), set(range(100, 118))
+    assert joined(third, third | more) == [([0, 1], [])]
+
+
+def test_a_group_of_a_few_members_extends_the_campaign_that_holds_them():
+    assert joined(set(range(40)), set(range(10))) == [([0], [1])]

@@ -176,22 +176,51 @@ def campaigns(reported: Sequence[JudgedGroup]) -> list[Joined]:
     Two campaigns may use one template; the group of that template's users must not weld them together. It extends
     each of them by a template where its users are known already, and is a campaign of its own where they are not.
     """
+    users = [set(group.tests.candidate.entities.tolist()) for group in reported]
     found: list[Joined] = []
-    for group in reported:
-        users = set(group.tests.candidate.entities.tolist())
-        common = [len(users & campaign.members) for campaign in found]
-        known = len(users & set().union(*(campaign.members for campaign in found)))
+    bridges: list[int] = []
+    for number, own in enumerate(users):
+        if _known(own, found):
+            _extend(found, reported[number], own)
+            continue
         same = [
             campaign
-            for campaign, shared in zip(found, common, strict=True)
-            if shared >= SAME_MEMBERS * max(len(users), len(campaign.members))
+            for campaign in found
+            if len(own & campaign.members) >= SAME_MEMBERS * max(len(own), len(campaign.members))
         ]
-        if known >= KNOWN * len(users):
-            for campaign, shared in zip(found, common, strict=True):
-                if shared >= SAME_MEMBERS * len(campaign.members):
-                    campaign.extensions.append(group)
-        elif same:
-            same[0].cores.append(group)
+        if not same:
+            found.append(Joined([reported[number]], []))
+        elif _leads_to_another(own, same[0].members, users[number + 1 :]):
+            bridges.append(number)
         else:
-            found.append(Joined([group], []))
+            same[0].cores.append(reported[number])
+    for number in bridges:
+        _extend(found, reported[number], users[number])
     return found
+
+
+def _known(users: set[int], found: Sequence[Joined]) -> bool:
+    everybody = set().union(*(campaign.members for campaign in found))
+    return len(users & everybody) >= KNOWN * len(users)
+
+
+def _leads_to_another(users: set[int], members: set[int], others: Sequence[set[int]]) -> bool:
+    """Whether those users of a group who are no members of its campaign are mostly another reported group's, which has
+    next to nothing in common with that campaign."""
+    new = users - members
+    return any(
+        len(new & other) >= KNOWN * len(new) and len(other & members) <= APART * len(other)
+        for other in others
+    )
+
+
+def _extend(found: Sequence[Joined], group: JudgedGroup, users: set[int]) -> None:
+    """Add a group's templates to the campaigns of whose members it has most; else to that which has most of it."""
+    common = [len(users & campaign.members) for campaign in found]
+    wide = [
+        campaign
+        for campaign, shared in zip(found, common, strict=True)
+        if shared >= SAME_MEMBERS * len(campaign.members)
+    ]
+    for campaign in wide or [found[int(np.argmax(common))]]:
+        campaign.extensions.append(group)
