@@ -134,5 +134,9 @@ def test_a_template_whose_further_users_have_no_group_of_their_own_brings_them_i
     assert joined(third, third | more) == [([0, 1], [])]
 
 
-def test_a_group_of_a_few_members_extends_the_campaign_that_holds_them():
-    assert joined(set(range(40)), set(range(10))) == [([0], [1])]
+def test_a_group_of_a_smaller_part_of_the_members_stands_by_itself():
+    assert joined(set(range(40)), set(range(10))) == [([0], []), ([1], [])]
+
+
+def test_a_group_of_most_of_the_members_extends_their_campaign():
+    assert joined(set(range(40)), set(range(30))) == [([0], [1])]

@@ -174,32 +174,35 @@ def campaigns(reported: Sequence[JudgedGroup]) -> list[Joined]:
     """Reported groups in order of standing, joined to campaigns.
 
     Two campaigns may use one template; the group of that template's users must not weld them together. It extends
-    each of them by a template where its users are known already, and is a campaign of its own where they are not.
+    each of them by a template where its users are known already. Where they are not, it is a campaign of its own; and
+    so it is where they are the smaller part of a campaign: groups that come later hold mostly exchanges of their own.
     """
     users = [set(group.tests.candidate.entities.tolist()) for group in reported]
     found: list[Joined] = []
-    bridges: list[int] = []
+    bridges: list[tuple[int, Joined]] = []
     for number, own in enumerate(users):
-        if _known(own, found):
-            _extend(found, reported[number], own)
-            continue
-        same = [
-            campaign
-            for campaign in found
-            if len(own & campaign.members) >= SAME_MEMBERS * max(len(own), len(campaign.members))
-        ]
-        if not same:
+        held, known = _mostly_within(own, found), _known(own, found)
+        same = [campaign for campaign in held if len(own & campaign.members) >= SAME_MEMBERS * len(own)]
+        if known and held:
+            _extend(held, reported[number])
+        elif known or not same:
             found.append(Joined([reported[number]], []))
         elif _leads_to_another(own, same[0].members, users[number + 1 :]):
-            bridges.append(number)
+            bridges.append((number, same[0]))
         else:
             same[0].cores.append(reported[number])
-    for number in bridges:
-        _extend(found, reported[number], users[number])
+    for number, campaign in bridges:
+        _extend(_mostly_within(users[number], found) or [campaign], reported[number])
     return found
 
 
+def _mostly_within(users: set[int], found: Sequence[Joined]) -> list[Joined]:
+    """The campaigns most of whose members are among these users."""
+    return [one for one in found if len(users & one.members) >= SAME_MEMBERS * len(one.members)]
+
+
 def _known(users: set[int], found: Sequence[Joined]) -> bool:
+    """Whether these users are members of campaigns already."""
     everybody = set().union(*(campaign.members for campaign in found))
     return len(users & everybody) >= KNOWN * len(users)
 
@@ -214,13 +217,6 @@ def _leads_to_another(users: set[int], members: set[int], others: Sequence[set[i
     )
 
 
-def _extend(found: Sequence[Joined], group: JudgedGroup, users: set[int]) -> None:
-    """Add a group's templates to the campaigns of whose members it has most; else to that which has most of it."""
-    common = [len(users & campaign.members) for campaign in found]
-    wide = [
-        campaign
-        for campaign, shared in zip(found, common, strict=True)
-        if shared >= SAME_MEMBERS * len(campaign.members)
-    ]
-    for campaign in wide or [found[int(np.argmax(common))]]:
+def _extend(found: Sequence[Joined], group: JudgedGroup) -> None:
+    for campaign in found:
         campaign.extensions.append(group)
