@@ -26,8 +26,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit, uint64
 
+from stillwatch.prefetching import prefetch
 from stillwatch.text.hashing import combine
-from stillwatch.text.prefetching import prefetch
 from stillwatch.text.shingles import ORDER, longest_row, shingle_scratch, shingle_text
 from stillwatch.text.tokens import Tokens, tokenize
 

@@ -14,16 +14,7 @@ from numba.extending import intrinsic
 _READ, _NEAREST, _DATA = 0, 3, 1
 
 
-@intrinsic
-def prefetch(typing: Any, array: Any, place: Any) -> Any:
-    """Bring array[place] nearer without waiting for it; changes no value, wherever `place` points to.
-
-    Args:
-        typing: numba's; not given by callers.
-        array: one-dimensional, contiguous.
-        place: integer.
-    """
-
+def _prefetch(typing: Any, array: Any, place: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, values[0]).data
         address = builder.bitcast(builder.gep(data, [values[1]]), cgutils.voidptr_t)
@@ -34,3 +25,9 @@ def prefetch(typing: Any, array: Any, place: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(array, place), generate
+
+
+prefetch: Any = intrinsic(_prefetch)
+"""In a kernel, prefetch(array, place) brings array[place] nearer without waiting for it: of a contiguous array of one
+dimension. It changes no value, and `place` may lie anywhere.
+"""
