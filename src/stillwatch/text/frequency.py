@@ -33,6 +33,7 @@ from stillwatch.text.tokens import Tokens, tokenize
 
 CELLS_A_LINE = 16
 MAX_COUNT = 0xFFFFFFFF
+_AHEAD = 16  # texts whose places in `Sketch.seen` are asked for
 
 
 @dataclass
@@ -335,8 +336,13 @@ def _count(offsets, hashes, texts, sample, table):  # type: ignore[no-untyped-de
         size *= 2
     own = np.zeros(size, np.uint64)
     line_bits = bits_of(cells)
+    rows, mask = len(offsets) - 1, uint64(len(seen) - 1)
     new, counted = 0, 0
-    for row in range(len(offsets) - 1):
+    for row in range(rows):
+        # The table of texts is far larger than the caches: a place in it is asked for before its turn comes.
+        ahead = text_hash[min(row + _AHEAD, rows - 1)] & mask
+        prefetch(seen, ahead)
+        prefetch(repeats, ahead)
         first, last = offsets[row], offsets[row + 1]
         if first == last:
             continue
@@ -365,6 +371,8 @@ def _count(offsets, hashes, texts, sample, table):  # type: ignore[no-untyped-de
 
 @njit(nogil=True, cache=True)
 def _add_new(own, counted, cells, line_bits):  # type: ignore[no-untyped-def]
+    for h in counted:
+        fetch_line(cells, h, line_bits)
     for h in counted:
         slot = _slot(own, h)
         if own[slot] != h:
