@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stillwatch.text.frequency import (
+    CELLS_A_LINE,
     Sketch,
+    cells_reach,
     digest_repeated,
     estimate,
     frequent_lines,
-    may_reach,
+    in_lines,
+    line_may_reach,
     merge,
     shingles,
     text_hashes,
@@ -183,5 +186,19 @@ def test_marked_lines_tell_what_a_count_reaches(values, least):
     sketch = update(Sketch.empty(6), array)
     lines = frequent_lines(sketch, least)
     hashes = np.array([h for row in shingles(array) for h in row.tolist()], np.uint64)
-    found = [bool(may_reach(lines, h, sketch.line_bits)) for h in hashes]
+    found = [bool(cells_reach(lines, h, sketch.line_bits)) for h in hashes]
     assert found == (estimate(sketch, hashes) >= least).tolist()
+    # The coarser marks pass over none of them.
+    assert all(line_may_reach(lines, h, sketch.line_bits) for h in hashes[np.array(found, np.bool_)])
+
+
+@given(st.integers(1, 10_000))
+def test_a_line_of_a_sketch_is_in_one_line_of_the_cache(n_bytes):
+    memory = in_lines(n_bytes)
+    assert memory.ctypes.data % (4 * CELLS_A_LINE) == 0
+    assert len(memory) == n_bytes and not memory.any()
+
+
+def test_merged_sketches_are_in_lines_too():
+    left, right = (update(Sketch.empty(8), pa.array([text])) for text in ("one two three", "four"))
+    assert merge(left, right).cells.ctypes.data % (4 * CELLS_A_LINE) == 0

@@ -71,6 +71,13 @@ def test_texts_of_uneven_lengths_in_both_halves():
         same_without_spans(array, tokenize(array, spans=True))
 
 
+def test_a_later_batch_leaves_the_tokens_of_an_earlier_one():
+    first = tokenize(pa.array(["one two three"] * 50))
+    before = first.hashes.copy()
+    tokenize(pa.array(["quite other words"] * 500))
+    assert (first.hashes == before).all()
+
+
 def test_punctuation_parts_words_and_case_does_not_matter():
     a, b, c = (
         tokenize(pa.array([t])).hashes.tolist()

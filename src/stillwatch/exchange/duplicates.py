@@ -18,37 +18,49 @@ import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from stillwatch.exchange.output import written
 from stillwatch.exchange.texts import buffers
+from stillwatch.prefetching import prefetch
 
 _PARTITION_BITS = 4  # tables grow one after the other, so that growth needs little memory on top
 _FIRST_CAPACITY = 1 << 10
 _FULL = 0.7
 _MOST_IDS = (1 << 32) - 2  # a slot has 32 bits for the number of an id
 
-_NOTHING = pa.scalar("", pa.large_string())
-_END = pa.scalar("\0", pa.large_string())
-
 Hashes = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 
 
 @numba.njit(cache=True, nogil=True)
-def _hash(offsets: Any, data: Any, seed: Any) -> Any:
-    """FNV-1a from a secret start, with the finaliser of MurmurHash3 (fmix64)."""
-    result = np.empty(len(offsets) - 1, np.uint64)
-    for row in range(len(result)):
+def _spell(offsets: Any, data: Any, seed: Any, out: Any) -> None:
+    """Copy each id and close it by a NUL; hash it by FNV-1a from a secret start, with the finaliser of MurmurHash3
+    (fmix64).
+
+    Args:
+        offsets, data: the ids.
+        seed: the secret.
+        out: (begins, closed, hashes) of `Spelled`; written.
+    """
+    begins, closed, hashes = out
+    place = np.uint64(0)
+    for row in range(len(hashes)):
+        begins[row] = place
         value = seed
-        for place in range(offsets[row], offsets[row + 1]):
-            value = (value ^ np.uint64(data[place])) * np.uint64(0x100000001B3)
+        for byte in data[offsets[row] : offsets[row + 1]]:
+            value = (value ^ np.uint64(byte)) * np.uint64(0x100000001B3)
+            closed[place] = byte
+            place += np.uint64(1)
+        closed[place] = 0
+        place += np.uint64(1)
+        # The closing NUL is part of what is hashed.
+        value *= np.uint64(0x100000001B3)
         value ^= value >> np.uint64(33)
         value *= np.uint64(0xFF51AFD7ED558CCD)
         value ^= value >> np.uint64(33)
         value *= np.uint64(0xC4CEB9FE1A85EC53)
-        result[row] = value ^ (value >> np.uint64(33))
-    return result
+        hashes[row] = value ^ (value >> np.uint64(33))
+    begins[len(hashes)] = place
 
 
 # A slot is 0 where it is free; else its low half is 1 + the number of the id, its high half the low half of
@@ -56,6 +68,7 @@ def _hash(offsets: Any, data: Any, seed: Any) -> Any:
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
 _ONE = np.uint64(1)
+_AHEAD = 16  # rows of which the slots are asked for
 
 
 @numba.njit(cache=True, nogil=True)
@@ -63,7 +76,10 @@ def _insert_new(slots: Any, rows: Any, hashes: Any, numbers: Any, alike: Any) ->
     """Put in the ids of `rows` whose half of a hash is not there yet; `alike` marks those where it is."""
     mask = np.uint64(len(slots) - 1)
     added = 0
-    for row in rows:
+    for place in range(len(rows)):
+        row = rows[place]
+        # The table is far larger than the caches: a slot is asked for before its turn comes.
+        prefetch(slots, hashes[rows[min(place + _AHEAD, len(rows) - 1)]] & _LOW & mask)
         half = hashes[row] & _LOW
         slot = half & mask
         while slots[slot] != 0 and slots[slot] >> _HALF != half:
@@ -185,11 +201,12 @@ class DuplicateDetector:
         Args:
             ids: string array without nulls and without NUL bytes.
         """
-        closed = pc.binary_join_element_wise(ids.cast(pa.large_string()), _NOTHING, _END)
-        offsets, data = buffers(closed, large=True)
-        inside = data[int(offsets[0]) : int(offsets[-1])]
-        begins = offsets - offsets[0]
-        return Spelled(begins, inside, _hash(begins, inside, self._seed) & self._kept_bits)
+        offsets, data = buffers(ids.cast(pa.large_string()), large=True)
+        n = len(ids)
+        closed = np.empty(int(offsets[-1] - offsets[0]) + n, np.uint8)
+        begins, hashes = np.empty(n + 1, np.int64), np.empty(n, np.uint64)
+        _spell(offsets, data, self._seed, (begins, closed, hashes))
+        return Spelled(begins, closed, hashes & self._kept_bits)
 
     def later(self, ids: pa.Array | Spelled) -> Mask:
         """Which rows hold an id that was seen before, in this batch or an earlier one.

@@ -26,6 +26,7 @@ from stillwatch.text.frequency import (
     digest,
     digest_repeated,
     frequent_lines,
+    in_lines,
     merge,
     update,
 )
@@ -320,7 +321,7 @@ def read_sketch(table: pa.Table) -> Sketch:
 def _joined(parts: Sequence[pa.Scalar]) -> npt.NDArray[np.uint8]:
     """The bytes of all parts, one after the other: the one copy of them that is made."""
     buffers = [part.as_buffer() for part in parts]
-    whole = np.empty(sum(buffer.size for buffer in buffers), np.uint8)
+    whole = in_lines(sum(buffer.size for buffer in buffers))
     place = 0
     for buffer in buffers:
         whole[place : place + buffer.size] = np.frombuffer(buffer, np.uint8)

@@ -26,12 +26,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numba import njit, uint64
 
+from stillwatch.prefetching import prefetch
 from stillwatch.text.hashing import combine
 from stillwatch.text.shingles import ORDER, longest_row, shingle_scratch, shingle_text
 from stillwatch.text.tokens import Tokens, tokenize
 
 CELLS_A_LINE = 16
 MAX_COUNT = 0xFFFFFFFF
+_AHEAD = 16  # texts whose places in `Sketch.seen` are asked for
 
 
 @dataclass
@@ -61,7 +63,7 @@ class Sketch:
         """A sketch of 2**line_bits lines of 64 bytes; 20 (64 MB) serves some 20 million words in distinct
         texts.
         """
-        return cls(np.zeros(CELLS_A_LINE << line_bits, np.uint32), keep_bits=keep_bits)
+        return cls(in_lines(4 * CELLS_A_LINE << line_bits).view(np.uint32), keep_bits=keep_bits)
 
     @property
     def line_bits(self) -> int:
@@ -141,13 +143,24 @@ def merge(left: Sketch, right: Sketch) -> Sketch:
     """
     if len(left.cells) != len(right.cells) or left.keep_bits != right.keep_bits:
         raise ValueError("only sketches of the same number of lines and the same sample can be merged")
-    cells = left.cells + right.cells
+    cells = in_lines(left.cells.nbytes).view(np.uint32)
+    np.add(left.cells, right.cells, out=cells)
     cells[cells < left.cells] = MAX_COUNT  # a sum that wrapped
     counted = left.n_counted + right.n_counted
     out = Sketch(cells, left.seen.copy(), left.repeats.copy(), left.n_texts, counted, left.keep_bits)
     _reserve(out, right.n_texts)
     out.n_texts += _insert_all(out.seen, out.repeats, right.seen, right.repeats)
     return out
+
+
+def in_lines(n_bytes: int) -> npt.NDArray[np.uint8]:
+    """Memory for cells, uint8 [n_bytes], all 0, with a line of a sketch in one line of the processor's cache: in an
+    array that begins anywhere it may lie in two, so that a look-up misses twice.
+    """
+    line = 4 * CELLS_A_LINE
+    memory = np.zeros(n_bytes + line, np.uint8)
+    first = -memory.ctypes.data % line
+    return memory[first : first + n_bytes]
 
 
 def estimate(sketch: Sketch, hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint32]:
@@ -175,8 +188,8 @@ def frequent_lines(sketch: Sketch, least: int) -> npt.NDArray[np.uint16]:
     bit a line. uint16 [n_lines + n_lines / 16].
 
     A sketch of much text is far larger than a processor's cache, and most shingles of a text are rare. These bits,
-    a thirty-second of its size, tell them apart without a look at the sketch (`may_reach`); and for nearly all of them
-    the last ones suffice, which stay in a cache of half a megabyte.
+    a thirty-second of its size, tell them apart without a look at the sketch (`cells_reach`); and for nearly all of
+    them the last ones suffice (`line_may_reach`), which stay in a cache of half a megabyte.
     """
     if least in sketch.lines:
         return sketch.lines[least]
@@ -323,8 +336,13 @@ def _count(offsets, hashes, texts, sample, table):  # type: ignore[no-untyped-de
         size *= 2
     own = np.zeros(size, np.uint64)
     line_bits = bits_of(cells)
+    rows, mask = len(offsets) - 1, uint64(len(seen) - 1)
     new, counted = 0, 0
-    for row in range(len(offsets) - 1):
+    for row in range(rows):
+        # The table of texts is far larger than the caches: a place in it is asked for before its turn comes.
+        ahead = text_hash[min(row + _AHEAD, rows - 1)] & mask
+        prefetch(seen, ahead)
+        prefetch(repeats, ahead)
         first, last = offsets[row], offsets[row + 1]
         if first == last:
             continue
@@ -353,6 +371,8 @@ def _count(offsets, hashes, texts, sample, table):  # type: ignore[no-untyped-de
 
 @njit(nogil=True, cache=True)
 def _add_new(own, counted, cells, line_bits):  # type: ignore[no-untyped-def]
+    for h in counted:
+        fetch_line(cells, h, line_bits)
     for h in counted:
         slot = _slot(own, h)
         if own[slot] != h:
@@ -396,14 +416,24 @@ def count_of(cells, h, line_bits):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def may_reach(lines, h, line_bits):  # type: ignore[no-untyped-def]
-    """Whether both cells of a shingle are marked in `lines` (`frequent_lines`): then `count_of` reaches it too."""
+def fetch_line(cells, h, line_bits):  # type: ignore[no-untyped-def]
+    """Ask for the line of a shingle that `count_of` is going to look up."""
+    prefetch(cells, _places(h, line_bits)[0])
+
+
+@njit(nogil=True, cache=True)
+def line_may_reach(lines, h, line_bits):  # type: ignore[no-untyped-def]
+    """Whether any cell of a shingle's line is marked in `lines` (`frequent_lines`)."""
     line = h >> uint64(64 - line_bits)
-    if not (lines[(uint64(1) << uint64(line_bits)) + (line >> uint64(4))] >> (line & uint64(15))) & uint64(1):
-        return False
+    return (lines[(uint64(1) << uint64(line_bits)) + (line >> uint64(4))] >> (line & uint64(15))) & uint64(1)
+
+
+@njit(nogil=True, cache=True)
+def cells_reach(lines, h, line_bits):  # type: ignore[no-untyped-def]
+    """Whether both cells of a shingle are marked in `lines` (`frequent_lines`): then `count_of` reaches it too."""
     a, b = _places(h, line_bits)
-    marks = uint64(lines[line])
-    return (marks >> (a & uint64(15))) & (marks >> (b & uint64(15))) & uint64(1) != uint64(0)
+    marks = uint64(lines[h >> uint64(64 - line_bits)])
+    return (marks >> (a & uint64(15))) & (marks >> (b & uint64(15))) & uint64(1)
 
 
 @njit(nogil=True, cache=True)

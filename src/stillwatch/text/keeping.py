@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from stillwatch.text.frequency import bits_of, count_of, may_reach
+from stillwatch.text.frequency import bits_of, cells_reach, count_of, fetch_line, line_may_reach
 from stillwatch.text.shingles import ORDER, longest_row, shingle_scratch, shingle_text
 from stillwatch.text.sorting import sort
 
 # A run in this many times as many texts as the template is boilerplate that the slots bring along.
 _COMMON = 0.1
+# Words of a full shingle between the first, which it ties forwards, and the last, which it ties backwards.
+_BEFORE = ORDER - 2
 
 
 @njit(nogil=True, cache=True)
@@ -24,76 +26,120 @@ def keep_words(offsets, hashes, counted, settings, verbatim, kept):  # type: ign
         verbatim: bool [n], whether a text without a template is kept as a whole.
         kept: bool [n_tokens], False everywhere; written.
     """
-    least, share, shortest, level, trim, _, _ = settings
-    longest = longest_row(offsets)
-    shingles = shingle_scratch(longest)
-    frequent = np.empty(longest + ORDER, np.int64)
-    ties = np.empty(longest + 1, np.int64)
-    levels = np.empty(longest + 1, np.int64)
-    bounds = np.empty((longest + 1, 4), np.int64)
-    scratch = np.empty(longest + 1, np.int64)
-    for row in range(len(offsets) - 1):
-        first, last = offsets[row], offsets[row + 1]
-        n = last - first
-        if n == 0:
-            continue
-        shingle_text(hashes, first, last, shingles)
-        m = _frequent_shingles(shingles, n, counted, frequent)
-        runs = 0
-        if m > 0:
-            _tie_words(shingles, (frequent, m), n, counted, (least, share), ties)
-            for j in range(n):
-                levels[j] = max(ties[j], ties[j + 1])
-            runs = _prune_runs(ties, levels, n, shortest, bounds)
-        if runs > 0:
-            _drop_outliers(levels, bounds, runs, (level, trim), scratch)
-            runs = _prune_runs(ties, levels, n, shortest, bounds)
-            for j in range(n):
-                kept[first + j] = levels[j] > 0
-        if runs == 0 and verbatim[row]:
-            for j in range(first, last):
-                kept[j] = True
+    longest, rows = longest_row(offsets), len(offsets) - 1
+    found, ahead, room = _room(longest), _room(longest), _judging_room(longest)
+    n_found: Any = 0
+    for row in range(rows + 1):
+        # What the next text needs of the sketch is on its way while this one is judged.
+        n_ahead: Any = 0
+        if row < rows and offsets[row] < offsets[row + 1]:
+            n_ahead = _find(hashes, offsets[row], offsets[row + 1], counted, ahead)
+        if row > 0:
+            first, last = offsets[row - 1], offsets[row]
+            runs = 0
+            if n_found > 0:
+                runs = _judge(found, n_found, last - first, counted[0], settings, room)
+            if runs > 0:
+                levels = room[1]
+                for j in range(last - first):
+                    kept[first + j] = levels[j] > 0
+            elif verbatim[row - 1]:
+                kept[first:last] = True
+        found, ahead, n_found = ahead, found, n_ahead
 
 
 @njit(nogil=True, cache=True)
-def _frequent_shingles(shingles, n, counted, frequent):  # type: ignore[no-untyped-def]
-    """Write the numbers of the full shingles that stand in enough texts; return how many.
+def _room(longest):  # type: ignore[no-untyped-def]
+    """What `_find` writes of a text of at most so many words: (its shingles, the numbers of the frequent ones)."""
+    return shingle_scratch(longest), np.empty(longest + ORDER, np.int64)
 
-    Most of a text's are rare, and which are cannot be predicted: every number is written, and only those that count
-    move the place of the next one.
+
+@njit(nogil=True, cache=True)
+def _judging_room(longest):  # type: ignore[no-untyped-def]
+    """(ties, levels, bounds, scratch) of a text of at most so many words."""
+    return (
+        np.empty(longest + 2 * ORDER, np.int64),
+        np.empty(longest + 1, np.int64),
+        np.empty((longest + 1, 4), np.int64),
+        np.empty(longest + 1, np.int64),
+    )
+
+
+@njit(nogil=True, cache=True)
+def _find(hashes, first, last, counted, room):  # type: ignore[no-untyped-def]
+    """Write the shingles of a text, and the numbers of those that stand in enough texts; return how many do. The
+    lines of the sketch that `_tie_words` looks up are asked for.
     """
+    shingles, frequent = room
     cells, lines = counted
-    full = shingles[1]
+    _, full, context = shingles
     bits = bits_of(cells)
-    m: Any = 0
-    for i in range(n + ORDER - 1):
-        frequent[m] = i
-        m += np.int64(may_reach(lines, full[i], bits))
+    shingle_text(hashes, first, last, shingles)
+    m = _frequent_shingles(full[: last - first + ORDER - 1], lines, bits, frequent)
+    for q in range(m):
+        i = frequent[q]
+        fetch_line(cells, full[i], bits)
+        fetch_line(cells, context[i], bits)
+        fetch_line(cells, context[i + 1], bits)
     return m
 
 
 @njit(nogil=True, cache=True)
-def _tie_words(shingles, frequent, n, counted, least, ties):  # type: ignore[no-untyped-def]
-    """Tie neighbouring words: ties[j], of word j - 1 (or the start) and word j (or the end), is the number of texts
-    that tie them, or 0.
+def _frequent_shingles(full, lines, bits, frequent):  # type: ignore[no-untyped-def]
+    """Write the numbers of the full shingles that stand in enough texts; return how many.
+
+    Most of a text's are rare, and which are cannot be predicted: every number is written, and only those that count
+    move the place of the next one. So with the lines first, whose marks are few and near, then with the cells.
     """
-    cells, _ = counted
+    n: Any = 0
+    for i in range(len(full)):
+        frequent[n] = i
+        n += np.int64(line_may_reach(lines, full[i], bits))
+    m: Any = 0
+    for q in range(n):
+        i = frequent[q]
+        frequent[m] = i
+        m += np.int64(cells_reach(lines, full[i], bits))
+    return m
+
+
+@njit(nogil=True, cache=True)
+def _judge(found, m, n, cells, settings, room):  # type: ignore[no-untyped-def]
+    """Write the level of each of a text's n words, 0 where no template keeps it; return the number of runs."""
+    _, share, shortest, level, trim, _, _ = settings
+    tied, levels, bounds, scratch = room
+    shingles, frequent = found
+    _tie_words(shingles, frequent[:m], n, (cells, share), tied)
+    ties = tied[_BEFORE:]
+    for j in range(n):
+        levels[j] = max(ties[j], ties[j + 1])
+    runs = _prune_runs(ties, levels, n, shortest, bounds)
+    if runs > 0:
+        _drop_outliers(levels, bounds, runs, (level, trim), scratch)
+        runs = _prune_runs(ties, levels, n, shortest, bounds)
+    return runs
+
+
+@njit(nogil=True, cache=True)
+def _tie_words(shingles, frequent, n, counted, tied):  # type: ignore[no-untyped-def]
+    """Tie neighbouring words: tied[_BEFORE + j], of word j - 1 (or the start) and word j (or the end), is the number of
+    texts that tie them, or 0.
+
+    Whether a shingle ties cannot be predicted either, and a wrong guess would wait for the sketch: what ties nothing
+    adds 0, and what would tie marks to marks has room before and after the ties that are read.
+    """
+    cells, share = counted
     _, full, context = shingles
-    numbers, m = frequent
-    texts, share = least
     bits = bits_of(cells)
-    ties[: n + 1] = 0
-    for q in range(m):
-        i = numbers[q]
+    tied[: n + ORDER + _BEFORE] = 0
+    for q in range(len(frequent)):
+        i = frequent[q]
         count = np.int64(count_of(cells, full[i], bits))
-        if count < texts:
-            continue
-        # Full shingle i ends at word i, and begins at word i - ORDER + 1.
-        if i <= n and count >= share * count_of(cells, context[i], bits):
-            ties[i] = max(ties[i], count)
-        j = i - ORDER + 2
-        if j >= 0 and count >= share * count_of(cells, context[i + 1], bits):
-            ties[j] = max(ties[j], count)
+        # Full shingle i ends at word i, which the words before it tie to them. It begins at word i - ORDER + 1, which
+        # the words after it tie to them; that tie may stand there already, from the shingle that ends with it.
+        tied[_BEFORE + i] = count * np.int64(count >= share * count_of(cells, context[i], bits))
+        backward = count * np.int64(count >= share * count_of(cells, context[i + 1], bits))
+        tied[i] = max(tied[i], backward)
 
 
 @njit(nogil=True, cache=True)
