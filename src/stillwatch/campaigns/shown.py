@@ -232,11 +232,8 @@ def _shown(prefix: str, joined: Joined, usage: Usage, taken: set[str], known: _K
     ordered = tuple(sorted(joined.cores, key=lambda part: (-part.n_exchanges, part.index)))
     group_id = next(name for name in _names(prefix, ordered[0], usage) if name not in taken)
     taken.add(group_id)
-    probabilities = entity_probabilities(ordered, usage, *known)
-    if prefix != "c":
-        # Newcomers join campaigns only.
-        tested = {name for part in ordered for name in usage.entities[part.tests.candidate.entities].tolist()}
-        probabilities = {name: p for name, p in probabilities.items() if name in tested}
+    # Newcomers join campaigns only.
+    probabilities = entity_probabilities(ordered, usage, *known, newcomers=prefix == "c")
     return ShownGroup(group_id, ordered, tuple(joined.extensions), prefix == "c", probabilities)
 
 
