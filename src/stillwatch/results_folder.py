@@ -82,7 +82,8 @@ def quality_table(measures: Sequence[Measure]) -> pa.Table:
 
 def text_tables(run: Run, templates: pa.Table, *, show_text: bool) -> dict[str, pa.Table]:
     """`group_templates` with skeletons, and `samples`; the engine still holds the texts."""
-    texts = example_texts(templates, run.engine)
+    examples = run.engine.table("shown_template_use", ("example_exchange_id", "example_ts"))
+    texts = example_texts(examples, run.engine)
     masks = Masks(run.engine, texts)
     return {
         "group_templates": with_skeletons(templates, texts, masks),

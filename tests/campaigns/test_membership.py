@@ -26,7 +26,8 @@ def newcomer(uses, total, members=(DEDICATED, DEDICATED)):
     all_uses, totals = (
         np.append(column, value) for column, value in zip(members, (uses, total), strict=True)
     )
-    return part_ratios(all_uses, totals, np.append(np.ones(len(members[0])), 0.0))[-1]
+    new = np.arange(len(totals)) == len(members[0])
+    return part_ratios(all_uses, totals, np.where(new, 0.0, 1.0), new)[0]
 
 
 def test_an_account_that_gives_all_of_its_traffic_is_like_the_members_of_a_dedicated_pool():
@@ -47,7 +48,7 @@ def test_more_foreign_traffic_never_makes_a_dedicated_pool_s_account_likelier(us
 
 
 def test_nothing_is_known_without_members():
-    assert part_ratios(np.ones(3), np.ones(3), np.zeros(3)).tolist() == [0, 0, 0]
+    assert part_ratios(np.ones(3), np.ones(3), np.zeros(3), np.array([True, False, True])).tolist() == [0, 0]
 
 
 def test_odds_of_newcomers_follow_how_many_of_them_belong():

@@ -77,19 +77,31 @@ def test_uses_are_the_columns_of_the_matrix(counts, templates, entities):
         usage.volumes(chosen, templates), counts.sum(axis=0)[chosen][:, templates].sum(axis=0)
     )
     np.testing.assert_array_equal(usage.found_in(chosen, templates).toarray(), found)
-    at, again = usage.by_template.of_group(chosen, templates)
+    at, again, same = usage.by_template.of_group(chosen, templates)
     np.testing.assert_array_equal(usage.by_template.entity[at], inside.entity)
-    np.testing.assert_array_equal(
-        np.stack([again.template, again.both]), np.stack([inside.template, inside.both])
-    )
+    np.testing.assert_array_equal(same, row)
+    for name in ("entity", "template", "found", "tested"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(inside, name))
+
+
+@given(st.sets(st.integers(0, 3_000)), st.sets(st.integers(0, 3_000)))
+def test_a_group_is_found_among_few_users_and_among_many(users, entities):
+    entity, chosen = (np.array(sorted(numbers), dtype=np.int64) for numbers in (users, entities))
+    ones = np.ones(len(entity), dtype=np.int64)
+    everything = UsesByTemplate.counted((3_001, 1), entity, 0 * entity, ones == 0, ones)
+    at, uses, row = everything.of_group(chosen, [0])
+    assert entity[at].tolist() == uses.entity.tolist() == chosen[row].tolist() == sorted(users & entities)
 
 
 @given(COUNTS, TEMPLATES, st.sampled_from([1, 1_000]))
 def test_uses_are_added_up_by_entity_whether_its_numbers_are_near_or_far_apart(counts, templates, apart):
     found, tested = (np.zeros((N_ENTITIES * apart, N_TEMPLATES), np.int64) for _ in counts)
     found[::apart], tested[::apart] = counts
-    uses = usage_of(found, tested).by_template.of_templates(templates)
+    by_template = usage_of(found, tested).by_template
+    uses = by_template.of_templates(templates)
     added, row = uses.by_entity()
+    for name in ("entity", "template", "found", "tested"):
+        np.testing.assert_array_equal(getattr(by_template.users(templates), name), getattr(added, name))
     np.testing.assert_array_equal(
         added.entity, apart * np.flatnonzero(counts.sum(axis=0)[:, templates].any(axis=1))
     )
@@ -127,7 +139,7 @@ def test_overlaps_are_cosines_of_the_witnesses(used, most):
     cosine = np.zeros((6, 6))
     cosine[found.row, found.column] = found.cosine
     expected = shared / np.sqrt(np.maximum(np.outer(size, size), 1))
-    np.testing.assert_allclose(cosine, expected)
+    np.testing.assert_allclose(cosine, np.triu(expected, 1))
 
 
 def test_an_entity_with_very_many_templates_makes_no_pairs_and_changes_no_bundle():

@@ -54,6 +54,21 @@ def by_main_template(outcome: Outcome) -> dict[str, str]:
     return {counts.most_common(1)[0][0]: group for group, counts in uses.items()}
 
 
+def test_a_campaigns_template_is_shown_by_its_earliest_exchange(outcome):
+    campaign_of = {row["exchange_id"]: row["campaign_id"] for row in outcome.tables["flagged"].to_pylist()}
+    earliest: dict[tuple[str, str], tuple[object, str]] = {}
+    for row in outcome.signals.to_pylist():
+        key = campaign_of.get(row["exchange_id"], ""), row["prompt_template"]
+        earliest[key] = min(earliest.get(key, (row["ts"], "~")), (row["ts"], row["exchange_id"]))
+    shown = [
+        ((row["group_id"], row["template_id"]), row["example_exchange_id"])
+        for row in outcome.tables["group_templates"].to_pylist()
+        if row["group_id"] in campaign_of.values()
+    ]
+    assert len(shown) > 2
+    assert all(example == earliest[key][1] for key, example in shown)
+
+
 def test_both_campaigns_are_found_whole(outcome):
     found = by_main_template(outcome)
     campaigns = {row["campaign_id"]: row for row in outcome.tables["campaigns"].to_pylist()}

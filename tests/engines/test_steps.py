@@ -87,19 +87,29 @@ def test_tables_are_described(engine):
 @every_engine
 def test_rows_are_picked_by_a_key(engine):
     def picked(values, columns=("n", "word")):
-        return rows(engine.pick("words", columns, "word", pa.array(values, pa.string())))
+        return rows(engine.pick("words", columns, {"word": pa.array(values, pa.string())}))
 
     assert picked(["a", "ä", "z"]) == rows(pa.table({"n": [1, 4, None], "word": ["a", "a", "ä"]}))
     assert picked(["it's", "z"]) == picked([]) == []
     assert picked(["b"], ["n"]) == [(2,)]
-    assert engine.pick("words", ["n"], "word", pa.array([], pa.string())).schema.names == ["n"]
+    two = {"word": pa.array(["a", "b"]), "n": pa.array([2, 4, 5], pa.int64())}
+    assert rows(engine.pick("words", ["word", "n"], two)) == [("a", 4), ("b", 2)]
+    assert engine.pick("words", ["n"], {"word": pa.array([], pa.string())}).schema.names == ["n"]
 
 
 @every_engine
 @pytest.mark.parametrize("other", ["m", "File_Row_Number", "filename"])
 def test_rows_are_picked_out_of_many_files_and_pages(open_engine, tmp_path, other):
-    table = pa.table({"k": [f"k{i}" for i in range(999)], "text": [f"text {i} " * 9 for i in range(999)]})
-    table = table.append_column(other, pa.array(range(999)))
+    start = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+    moments = [start + dt.timedelta(microseconds=i) for i in range(999)]
+    table = pa.table(
+        {
+            "k": [f"k{i}" for i in range(999)],
+            "text": [f"text {i} " * 9 for i in range(999)],
+            "ts": pa.array(moments, pa.timestamp("us", "UTC")),
+            other: pa.array(range(999)),
+        }
+    )
     files = [tmp_path / f"it's {part}.parquet" for part in range(3)]
     for part, file in enumerate(files):
         part_of_it = table.slice(333 * part, 333)
@@ -107,8 +117,13 @@ def test_rows_are_picked_out_of_many_files_and_pages(open_engine, tmp_path, othe
     engine = open_engine(tmp_path / "steps")
     engine.attach("texts", files)
     wanted = [0, 1, 99, 100, 332, 333, 500, 998]
-    found = engine.pick("texts", ["text", "k"], "k", pa.array([f"k{i}" for i in wanted]))
-    assert rows(found) == rows(table.take(wanted).select(["text", "k"]))
+    expected = rows(table.take(wanted).select(["text", "k"]))
+    keys = pa.array([f"k{i}" for i in wanted])
+    assert rows(engine.pick("texts", ["text", "k"], {"k": keys})) == expected
+    times = table.column("ts").take(wanted).combine_chunks()
+    assert rows(engine.pick("texts", ["text", "k"], {"ts": times, "k": keys})) == expected
+    both = {"ts": times, "k": pa.array(["k1", "k2", "k998"])}
+    assert rows(engine.pick("texts", ["k"], both)) == [("k1",), ("k998",)]
     engine.close()
 
 

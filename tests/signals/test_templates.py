@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stillwatch.engines.duckdb import DuckdbEngine
 from stillwatch.exchange.schema import TIMESTAMP
 from stillwatch.signals import signatures, templates
-from stillwatch.signals.templates import compare, families
+from stillwatch.signals.templates import _sizes, compare, families
 from stillwatch.text.frequency import Sketch, update
 from stillwatch.text.skeleton import skeletons
 
@@ -222,6 +222,9 @@ def test_compare_counts_what_both_signatures_cover(a, b, both):
     cut = min([sorted(s)[63] for s in (left, right) if len(s) >= 64], default=2**64 - 1)
     expected = tuple(len({h for h in s if h <= cut}) for s in (left & right, left, right))
     assert compare(*signature(left), *signature(right)) == expected
+    # Whoever has counted what stands in both signatures knows the same.
+    shared = len(set(sorted(left)[:64]) & set(sorted(right)[:64]))
+    assert (shared, *_sizes(*signature(left), *signature(right))) == expected
 
 
 def test_sketches_grow_with_the_text_and_then_take_a_sample():

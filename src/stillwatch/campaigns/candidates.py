@@ -7,7 +7,7 @@ groups found through templates) at the shared attributes: those are left for the
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,6 @@ from stillwatch.campaigns.overlap import overlaps
 from stillwatch.campaigns.repetition import Usage, log_e_of_use
 from stillwatch.campaigns.split import split_by_mix
 from stillwatch.campaigns.uses import Uses
-from stillwatch.exchange.numbering import places_among
 from stillwatch.ordered import in_order
 
 
@@ -88,24 +87,22 @@ class _Bundle:
     """Templates, and all who used them.
 
     Attributes:
+        usage: who used which template.
         templates: ascending.
-        uses: of everybody, in these templates.
-        users: the same by entity.
-        row: place of each use's entity among the users.
-        log_e: natural logarithm of the e-value that their use is a matter of the account.
     """
 
+    usage: Usage
     templates: tuple[int, ...]
-    uses: Uses
-    users: Uses
-    row: NDArray[np.int64]
-    log_e: float
 
-    @classmethod
-    def of(cls, usage: Usage, templates: tuple[int, ...]) -> "_Bundle":
-        uses = usage.by_template.of_templates(templates)
-        users, row = uses.by_entity()
-        return cls(templates, uses, users, row, log_e_of_use(users, usage.exposures))
+    @cached_property
+    def users(self) -> Uses:
+        """Everybody's uses of these templates, by entity."""
+        return self.usage.by_template.users(self.templates)
+
+    @cached_property
+    def log_e(self) -> float:
+        """Natural logarithm of the e-value that their use is a matter of the account."""
+        return log_e_of_use(self.users, self.usage.exposures)
 
 
 @dataclass(frozen=True)
@@ -144,7 +141,8 @@ def candidates(
     found: dict[tuple[tuple[int, ...], bytes], Candidate] = {}
     bundles = sorted({*_bundles(usage, settings), *kin})
     sources = [partial(_of_bundle, usage, templates, settings) for templates in bundles]
-    sources.append(partial(_of_communities, usage, communities, settings))
+    shared = _shared(usage, communities, settings)
+    sources += [partial(_of_community, usage, community, used, settings) for community, used in shared]
     # Nothing is worth keeping back: all of them are kept in the end.
     with closing(in_order(sources, threads, lambda candidate: 0, 0)) as made:
         for candidate in made:
@@ -155,7 +153,7 @@ def candidates(
 
 def _of_bundle(usage: Usage, templates: tuple[int, ...], settings: CandidateSettings) -> Iterator[Candidate]:
     """The users of a bundle, parts of them, and the cores of all these."""
-    whole = _group(_Bundle.of(usage, templates), None, "templates", settings)
+    whole = _group(_Bundle(usage, templates), None, "templates", settings)
     if whole is None:
         return
     for group in (whole, *_parts(usage, whole, settings)):
@@ -166,14 +164,13 @@ def _of_bundle(usage: Usage, templates: tuple[int, ...], settings: CandidateSett
                 yield core.candidate
 
 
-def _of_communities(
-    usage: Usage, communities: Iterable[NDArray[np.int64]], settings: CandidateSettings
+def _of_community(
+    usage: Usage, community: NDArray[np.int64], shared: tuple[int, ...], settings: CandidateSettings
 ) -> Iterator[Candidate]:
     """The users, among accounts that links tie together, of what these share."""
-    for community, shared in _shared(usage, communities, settings):
-        group = _group(_Bundle.of(usage, shared), community, "links", settings)
-        if group is not None:
-            yield group.candidate
+    group = _group(_Bundle(usage, shared), community, "links", settings)
+    if group is not None:
+        yield group.candidate
 
 
 def _parts(usage: Usage, group: _Group, settings: CandidateSettings, depth: int = 2) -> list[_Group]:
@@ -194,7 +191,7 @@ def _parts(usage: Usage, group: _Group, settings: CandidateSettings, depth: int 
         used = np.flatnonzero(users >= settings.minimum_entities)
         if len(used) == 0:
             continue
-        bundle = _Bundle.of(usage, tuple(candidate.templates[column] for column in used))
+        bundle = _Bundle(usage, tuple(candidate.templates[column] for column in used))
         part = _group(bundle, candidate.entities[rows], candidate.discovered_by, settings)
         if part is not None:
             result.append(part)
@@ -225,8 +222,8 @@ def _repeated_share(usage: Usage, group: _Group) -> float:
 
 
 def _typical(values: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
-    """Median of values where each exchange has a vote."""
-    order = np.argsort(values, kind="stable")
+    """Median of values where each exchange has a vote; votes are whole numbers, so that ties may come in any order."""
+    order = np.argsort(values)
     votes = np.cumsum(weight[order])
     return float(values[order[np.searchsorted(votes, votes[-1] / 2)]])
 
@@ -242,22 +239,22 @@ def _group(
         discovered_by: what the candidate says of that.
         settings: limits.
     """
-    users, uses, row = bundle.users, bundle.uses, bundle.row
-    kept = users.both >= settings.minimum_exchanges
-    if within is not None:
-        kept &= places_among(within, users.entity) >= 0
-    n_kept = int(np.count_nonzero(kept))
-    if n_kept < settings.minimum_entities:
+    asked = bundle.users.entity if within is None else within
+    everything = bundle.usage.by_template
+    if within is None:
+        each = bundle.users.both
+    else:
+        _, uses, row = everything.of_group(within, bundle.templates)
+        each = np.asarray(np.bincount(row, uses.both, len(within)), dtype=np.float64)
+    kept = each >= settings.minimum_exchanges
+    entities, each = asked[kept], each[kept]
+    if len(entities) < settings.minimum_entities:
         return None
-    if bundle.log_e < max(settings.log_e_repetitive, settings.own_use * n_kept):
+    if bundle.log_e < max(settings.log_e_repetitive, settings.own_use * len(entities)):
         return None
-    if n_kept < len(kept):
-        inside = kept[row]
-        uses, row = uses.where(inside), (np.cumsum(kept) - 1)[row[inside]]
+    _, uses, row = everything.of_group(entities, bundle.templates)
     volumes = np.asarray(np.bincount(uses.template, uses.both, len(bundle.templates)), dtype=np.float64)
-    candidate = Candidate(
-        bundle.templates, users.entity[kept], discovered_by, bundle.log_e, volumes, users.both[kept]
-    )
+    candidate = Candidate(bundle.templates, entities, discovered_by, bundle.log_e, volumes, each)
     return _Group(candidate, bundle, uses, row)
 
 
@@ -270,7 +267,7 @@ def followed_up(
 ) -> Candidate | None:
     """A candidate of these entities (ascending) however little it now repeats; None where too few are left."""
     kept = replace(settings, log_e_repetitive=-np.inf, own_use=-np.inf)
-    group = _group(_Bundle.of(usage, templates), entities, discovered_by, kept)
+    group = _group(_Bundle(usage, templates), entities, discovered_by, kept)
     return None if group is None else group.candidate
 
 

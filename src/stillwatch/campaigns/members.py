@@ -66,6 +66,8 @@ def entity_probabilities(
     usage: Usage,
     cells: Cells | None,
     tested: Sequence[JudgedGroup] = (),
+    *,
+    newcomers: bool = True,
 ) -> dict[str, float]:
     """Probability of each entity to belong to the campaign that these parts are.
 
@@ -75,30 +77,32 @@ def entity_probabilities(
         cells: of all users of the parts' templates; without them neither mix nor declaration is looked at.
         tested: all tested groups. Where a part is the core of a wider one, the other entities are judged by what
             the tests said of them in the wider one.
+        newcomers: whether users whom no test of a part saw may belong to it.
     """
     best: dict[str, float] = {}
     for part in parts:
         templates = part.tests.candidate.templates
         wider = [group for group in tested if group.tests.candidate.templates == templates]
         widest = max([part, *wider], key=lambda group: len(group.tests.candidate.entities))
-        for entity, probability in _part_probabilities(part, widest, usage, cells).items():
+        for entity, probability in _part_probabilities(
+            part, widest, usage, cells, newcomers=newcomers
+        ).items():
             best[entity] = max(best.get(entity, 0.0), probability)
     return best
 
 
 def _part_probabilities(
-    part: JudgedGroup, wider: JudgedGroup, usage: Usage, cells: Cells | None
+    part: JudgedGroup, wider: JudgedGroup, usage: Usage, cells: Cells | None, *, newcomers: bool
 ) -> dict[str, float]:
     templates = usage.templates[list(part.tests.candidate.templates)]
     users = _users(part, wider, usage, cells)
-    names = usage.entities[users.number].tolist()
     inside = users.of_part >= 0
     ratios = _test_ratios(part, wider, users)
     if cells is not None:
         ratios.pop("template_mix", None)  # `pairs` says the same of more
     tied = {kind: _sharing(part, wider, users, kind) for kind in part.tests.tied}
     # Nobody asked what users of neither group share.
-    ratios["ties"] = np.where(inside | (users.tested >= 0), tie_ratios(tied, len(names)), 0.0)
+    ratios["ties"] = np.where(inside | (users.tested >= 0), tie_ratios(tied, len(inside)), 0.0)
     ratios["declared"] = declared_ratios(users.declared, tied)
     given = {"share": share_ratios(users.uses, users.totals)}
     prior = use_odds(users.uses, int((users.uses == 1).sum()))
@@ -107,12 +111,15 @@ def _part_probabilities(
         ratios |= _mixes(cells, templates, usage.entities[users.number], weight)
         weight = np.where(inside, member_probabilities(prior, ratios | given), 0.0)
     probabilities = member_probabilities(prior, ratios | given)
-    others = _others(part, users, usage, weight)
-    ratios["part"] = part_ratios(users.uses, users.totals, weight)
-    total = joined_ratios(ratios, len(names))
-    probabilities[others] = expit(total[others] + part_odds(total[others]))
-    kept = inside | others
-    return {name: float(p) for name, p, keep in zip(names, probabilities, kept, strict=True) if keep}
+    others = _others(part, users, usage, weight) if newcomers else np.zeros_like(inside)
+    if others.any():
+        of_others = {name: ratio[others] for name, ratio in ratios.items()}
+        of_others["part"] = part_ratios(users.uses, users.totals, weight, others)
+        total = joined_ratios(of_others, int(others.sum()))
+        probabilities[others] = expit(total + part_odds(total))
+    kept = np.flatnonzero(inside | others)
+    names = usage.entities[users.number[kept]].tolist()
+    return dict(zip(names, probabilities[kept].tolist(), strict=True))
 
 
 def _sharing(part: JudgedGroup, wider: JudgedGroup, users: _Users, kind: str) -> BoolArray:

@@ -96,8 +96,8 @@ def declared_ratios(declared: BoolArray, tied: Mapping[str, BoolArray]) -> Float
     return np.where(declared & ~holders, LEAST, 0.0)
 
 
-def part_ratios(uses: FloatArray, totals: FloatArray, weight: FloatArray) -> FloatArray:
-    """Does an account give the templates the part of its exchanges that a member gives, or that a stray does?
+def part_ratios(uses: FloatArray, totals: FloatArray, weight: FloatArray, asked: BoolArray) -> FloatArray:
+    """Do some accounts give the templates the part of their exchanges that a member gives, or that a stray does?
 
     Beta-binomial likelihoods: a member's part is like that of one of the members, a stray's is small, or (`WHOLE`)
     it does nothing else either.
@@ -106,13 +106,18 @@ def part_ratios(uses: FloatArray, totals: FloatArray, weight: FloatArray) -> Flo
         uses: exchanges of each account in the group's templates.
         totals: all exchanges of each account.
         weight: probability of each to be a member by other evidence; of those that are none, 0.
+        asked: which accounts are asked about, shape as of the others.
+
+    Returns:
+        Natural logarithms of likelihood ratios, shape (accounts asked about,).
     """
     uses = np.minimum(uses, totals)
     if not weight.any():
-        return np.zeros(len(uses))
+        return np.zeros(int(asked.sum()))
     of_members = np.round((uses + 0.5) / (totals + 1.0), 2)
     parts, place = np.unique(of_members, return_inverse=True)
     mass = np.bincount(place.reshape(-1), weights=weight)
+    uses, totals = uses[asked], totals[asked]
     parts = np.clip(parts, 0.005, 0.995)
     terms = uses[:, None] * np.log(parts) + (totals - uses)[:, None] * np.log1p(-parts)
     with np.errstate(divide="ignore"):

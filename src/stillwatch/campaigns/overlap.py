@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
@@ -16,7 +17,7 @@ class Overlaps:
     """Pairs of templates with users in common; arrays of shape (n_pairs,) unless said otherwise.
 
     Attributes:
-        row, column: numbers of the two templates.
+        row, column: numbers of the two templates, the less one first.
         cosine: of their sets of users.
         n_templates: templates, with users in common or not.
     """
@@ -58,10 +59,47 @@ def overlaps(users: csr_array, most_templates: int) -> Overlaps:
     held = np.diff(users.indptr) <= most_templates
     kept = users if held.all() else csr_array(users[np.flatnonzero(held)])
     size = np.bincount(kept.indices, minlength=users.shape[1]).astype(np.float64)
-    shared = csr_array(kept.T @ kept).tocoo()
-    row, column = shared.coords
-    cosine = shared.data / np.sqrt(size[row] * size[column])
-    return Overlaps(row.astype(np.int64), column.astype(np.int64), cosine, users.shape[1])
+    kept.sum_duplicates()  # which puts the templates of each in order
+    of_template = kept.tocsc()
+    templates = kept.indptr.astype(np.int64), kept.indices
+    row, column, shared = _pairs(*templates, of_template.indptr.astype(np.int64), of_template.indices)
+    return Overlaps(row, column, shared / np.sqrt(size[row] * size[column]), users.shape[1])
+
+
+@njit(nogil=True, cache=True)
+def _pairs(of_entity, template, of_template, entity):  # type: ignore[no-untyped-def]
+    """Two templates of every pair that any entity uses both of, the less one first, and how many do.
+
+    Args:
+        of_entity: where each entity's templates begin in `template`, where they are ascending.
+        template: see above.
+        of_template: where each template's entities begin in `entity`.
+        entity: see above.
+    """
+    pairs = np.empty((3, 1024), np.int64)
+    # Templates are taken in order: those of an entity that come later than this one begin here.
+    rest = of_entity[:-1].copy()
+    count, met = np.zeros(len(of_template) - 1, np.int64), np.empty(len(of_template) - 1, np.int64)
+    n = 0
+    for first in range(len(count)):
+        n_met = 0
+        for at in range(of_template[first], of_template[first + 1]):
+            rest[entity[at]] += 1
+            for other in range(rest[entity[at]], of_entity[entity[at] + 1]):
+                second = template[other]
+                if count[second] == 0:
+                    met[n_met] = second
+                    n_met += 1
+                count[second] += 1
+        if n + n_met > pairs.shape[1]:
+            longer = np.empty((3, 2 * (n + n_met)), np.int64)
+            longer[:, :n] = pairs[:, :n]
+            pairs = longer
+        for second in met[:n_met]:
+            pairs[0, n], pairs[1, n], pairs[2, n] = first, second, count[second]
+            count[second] = 0
+            n += 1
+    return pairs[0, :n].copy(), pairs[1, :n].copy(), pairs[2, :n].copy()
 
 
 def _components(row: IntArray, column: IntArray, n: int) -> IntArray:

@@ -14,6 +14,7 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
+from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
@@ -55,13 +56,13 @@ class Usage:
 
     def volumes(self, entities: NDArray[np.int64], templates: Sequence[int]) -> FloatArray:
         """Exchanges of these entities (ascending) in each of these templates, both halves, shape (len(templates),)."""
-        uses = self.by_template.of_group(entities, templates)[1]
+        _, uses, _ = self.by_template.of_group(entities, templates)
         return np.asarray(np.bincount(uses.template, uses.both, len(templates)), dtype=np.float64)
 
     def found_in(self, entities: NDArray[np.int64], templates: Sequence[int]) -> csr_array:
         """Exchanges of these entities (ascending) in these templates in the discovery half, shape (len(entities),
         len(templates))."""
-        uses, row = self.by_template.of_templates(templates).within(entities)
+        _, uses, row = self.by_template.of_group(entities, templates)
         used = uses.found > 0
         counts = (uses.found[used], (row[used], uses.template[used]))
         return csr_array(counts, shape=(len(entities), len(templates)))
@@ -108,19 +109,47 @@ def log_e_of_use(uses: Uses, exposures: Exposures) -> float:
         uses: one row for each entity that used the set at all (`Uses.by_entity`).
         exposures: all exchanges of all entities.
     """
-    own_found, own_tested = exposures.found[uses.entity], exposures.tested[uses.entity]
-    users = uses.found >= 2
-    rate_of_users = _rate(uses.found[users].sum(), own_found[users].sum())
-    rate_of_others = _rate(uses.found[~users].sum(), exposures.all_found - own_found[users].sum())
+    sums = _sums(uses.entity, uses.found, uses.tested, exposures.found)
+    found_by_users, own_of_users, found_by_others, tested = sums
     # The null's rate is the best one on the tested half itself, which can only lower the e-value.
-    common = _rate(uses.tested.sum(), exposures.all_tested)
-    rate = np.where(users, rate_of_users, rate_of_others)
-    ratio = uses.tested * np.log(rate / common) - own_tested * (rate - common)
+    common = _rate(tested, exposures.all_tested)
+    rates = np.array(
+        [_rate(found_by_others, exposures.all_found - own_of_users), _rate(found_by_users, own_of_users)]
+    )
     # Of the others each says `slope` for every exchange that was none of the set's.
-    slope = common - rate_of_others
-    silent = exposures.clipped_sum(abs(slope), MOST_SAID)
-    silent -= float(np.minimum(own_tested * abs(slope), MOST_SAID).sum())
-    return float(np.clip(ratio, -MOST_SAID, MOST_SAID).sum() + np.sign(slope) * silent)
+    slope = common - float(rates[0])
+    given = np.log(rates / common), rates - common, abs(slope)
+    said, silent = _said(uses.entity, uses.found, uses.tested, exposures.tested, given)
+    unsaid = exposures.clipped_sum(abs(slope), MOST_SAID) - float(silent.sum())
+    return float(said.sum() + np.sign(slope) * unsaid)
+
+
+@njit(nogil=True, cache=True)
+def _sums(entity, found, tested, own_found):  # type: ignore[no-untyped-def]
+    """Exchanges in the discovery half by those who used the set twice or more, their own of any kind, those by others;
+    exchanges in the held-out half. All are whole numbers."""
+    by_users, own, by_others, in_tested = 0.0, 0.0, 0.0, 0.0
+    for at in range(len(entity)):
+        if found[at] >= 2:
+            by_users += found[at]
+            own += own_found[entity[at]]
+        else:
+            by_others += found[at]
+        in_tested += tested[at]
+    return by_users, own, by_others, in_tested
+
+
+@njit(nogil=True, cache=True)
+def _said(entity, found, tested, own_tested, given):  # type: ignore[no-untyped-def]
+    """What each says of the set, and what it would have said without an exchange in it; either cut at `MOST_SAID`."""
+    of_each, of_none, slope = given
+    said, silent = np.empty(len(entity)), np.empty(len(entity))
+    for at in range(len(entity)):
+        own, kind = own_tested[entity[at]], int(found[at] >= 2)
+        ratio = tested[at] * of_each[kind] - own * of_none[kind]
+        said[at] = min(max(ratio, -MOST_SAID), MOST_SAID)
+        silent[at] = min(own * slope, MOST_SAID)
+    return said, silent
 
 
 def _rate(hits: float, exposure: float) -> float:

@@ -93,7 +93,7 @@ class SampleRows:
             for name, values in _values(batch, forms, names).items():
                 parts[name].append(values)
         number, ts, draw = (_joined(parts.pop(name), empty) for name, empty in _KEYS.items())
-        order = np.lexsort((draw, ts, number))
+        order = _order(number, ts, draw, n_candidates)
         starts = np.searchsorted(number[order], np.arange(n_candidates + 1)).astype(np.int64)
         ts = ts[order]
         del number, draw
@@ -108,6 +108,25 @@ class SampleRows:
     def of(self, candidate: int) -> slice:
         """Rows of a candidate."""
         return slice(int(self.starts[candidate]), int(self.starts[candidate + 1]))
+
+
+def _order(
+    number: NDArray[np.int32], ts: NDArray[np.int64], draw: NDArray[np.float64], n_candidates: int
+) -> NDArray[np.int64]:
+    """Places of rows in order of candidate, time, draw: as `np.lexsort((draw, ts, number))` in a quarter of its time.
+
+    A table is about in order of time, which a merge sort makes use of; small numbers are sorted by their digits; and
+    nearly no rows of a candidate are of one microsecond, so that few are left to be told apart by their draws.
+    """
+    order = np.argsort(ts, kind="stable")
+    small = number.astype(np.min_scalar_type(n_candidates))
+    order = order[np.argsort(small[order], kind="stable")]
+    again = np.zeros(len(order) + 1, dtype=bool)
+    again[1:-1] = (np.diff(ts[order]) == 0) & (np.diff(number[order]) == 0)
+    alike = np.flatnonzero(again[1:] | again[:-1])
+    rows = order[alike]
+    order[alike] = rows[np.lexsort((draw[rows], ts[rows], number[rows]))]
+    return order
 
 
 _KEYS: dict[str, NDArray[Any]] = {
@@ -146,7 +165,7 @@ def _values(batch: pa.RecordBatch, forms: Sequence[str], models: dict[str, int])
         },
     }
     found = {name: _plain(column, (_KEYS | _VALUES)[name].dtype) for name, column in columns.items()}
-    found["content"] = content_bytes(whole.column("content")).copy()
+    found["content"] = content_bytes(whole.column("content"))
     found["forms"] = np.column_stack([_plain(whole.column(name), np.dtype(np.float32)) for name in forms])
     found["model"] = _numbered(whole.column("model"), models)
     return found

@@ -97,7 +97,7 @@ _Volume = tuple[NDArray[np.int64], NDArray[np.float64]]
 def _volumes(groups: Sequence[JudgedGroup], everything: UsesByTemplate) -> Iterator[_Volume]:
     """What each group holds, one after the other: together they hold a large dataset many times over."""
     for group in groups:
-        cells, uses = everything.of_group(group.tests.candidate.entities, group.tests.candidate.templates)
+        cells, uses, _ = everything.of_group(group.tests.candidate.entities, group.tests.candidate.templates)
         yield cells, uses.both
 
 

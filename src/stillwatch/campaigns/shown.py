@@ -122,6 +122,8 @@ SELECT candidate, hour, CAST(SUM(n) AS BIGINT) AS n_exchanges, COUNT(*) AS n_acc
 FROM active GROUP BY candidate, hour
 """
 
+# A template's example is its earliest exchange: files of exchanges are about in order of time, and most templates begin
+# near each other, so that the texts of all examples stand in few places.
 _TEMPLATES = """
 WITH counted AS (
     SELECT candidate, template_id,
@@ -131,8 +133,13 @@ WITH counted AS (
         AVG(CASE WHEN rubric THEN 1.0 WHEN NOT rubric THEN 0.0 END) AS rubric,
         AVG(CASE WHEN rewriting THEN 1.0 WHEN NOT rewriting THEN 0.0 END) AS rewriting,
         AVG(CASE WHEN answer_format THEN 1.0 WHEN NOT answer_format THEN 0.0 END) AS answer_format,
-        MIN(exchange_id) AS example_exchange_id
+        MIN(ts) AS example_ts
     FROM shown_exchanges WHERE template_id IS NOT NULL GROUP BY candidate, template_id
+), examples AS (
+    SELECT x.candidate AS candidate, x.template_id AS template_id, MIN(x.exchange_id) AS example_exchange_id
+    FROM shown_exchanges AS x JOIN counted AS c ON c.candidate = x.candidate AND c.template_id = x.template_id
+        AND c.example_ts = x.ts
+    GROUP BY x.candidate, x.template_id
 ), mix AS (
     SELECT candidate, template_id, capability,
         ROW_NUMBER() OVER (PARTITION BY candidate, template_id ORDER BY COUNT(*) DESC, capability) AS place
@@ -151,8 +158,9 @@ WITH counted AS (
 SELECT c.candidate AS candidate, c.template_id AS template_id, c.field AS field, c.n_exchanges AS n_exchanges,
     c.n_accounts AS n_accounts, w.n AS n_accounts_everywhere, m.capability AS capability,
     c.elicitation AS elicitation, c.rubric AS rubric, c.rewriting AS rewriting, c.answer_format AS answer_format,
-    c.example_exchange_id AS example_exchange_id
+    e.example_exchange_id AS example_exchange_id, c.example_ts AS example_ts
 FROM counted AS c JOIN everywhere AS w ON w.template_id = c.template_id
+JOIN examples AS e ON e.candidate = c.candidate AND e.template_id = c.template_id
 LEFT JOIN mix AS m ON m.candidate = c.candidate AND m.template_id = c.template_id AND m.place = 1
 """
 
@@ -224,11 +232,8 @@ def _shown(prefix: str, joined: Joined, usage: Usage, taken: set[str], known: _K
     ordered = tuple(sorted(joined.cores, key=lambda part: (-part.n_exchanges, part.index)))
     group_id = next(name for name in _names(prefix, ordered[0], usage) if name not in taken)
     taken.add(group_id)
-    probabilities = entity_probabilities(ordered, usage, *known)
-    if prefix != "c":
-        # Newcomers join campaigns only.
-        tested = {name for part in ordered for name in usage.entities[part.tests.candidate.entities].tolist()}
-        probabilities = {name: p for name, p in probabilities.items() if name in tested}
+    # Newcomers join campaigns only.
+    probabilities = entity_probabilities(ordered, usage, *known, newcomers=prefix == "c")
     return ShownGroup(group_id, ordered, tuple(joined.extensions), prefix == "c", probabilities)
 
 

@@ -133,7 +133,7 @@ GROUP_TEMPLATES = TableSchema(
             True,
             "the text that the template keeps, slots as …; null if text was dropped",
         ),
-        Column("example_exchange_id", _string, False, "one exchange of the group in it"),
+        Column("example_exchange_id", _string, False, "the earliest exchange of the group in it"),
     ),
 )
 

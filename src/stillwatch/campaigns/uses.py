@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from stillwatch.exchange.numbering import numbered, places_among
+from stillwatch.exchange.numbering import SPARSE, numbered, places_among
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -113,23 +114,31 @@ class UsesByTemplate:
 
     def of_templates(self, templates: Sequence[int]) -> Uses:
         """Uses of these templates, in the order given."""
-        return self._at(*self._places(templates))
-
-    def of_group(self, entities: IntArray, templates: Sequence[int]) -> tuple[IntArray, Uses]:
-        """Where the uses of these entities (ascending) in these templates stand, and the uses."""
-        at, template = self._places(templates)
-        inside = np.flatnonzero(places_among(entities, self.entity[at]) >= 0)
-        own = inside + at.start if isinstance(at, slice) else at[inside]
-        return own, self._at(own, template[inside])
-
-    def _places(self, templates: Sequence[int]) -> tuple[slice | IntArray, IntArray]:
-        """Where the uses of these templates stand, and the place of each one's template in `templates`."""
         ranges = [slice(int(self.starts[number]), int(self.starts[number + 1])) for number in templates]
         if len(ranges) == 1:
-            return ranges[0], np.zeros(ranges[0].stop - ranges[0].start, np.int64)
+            return self._at(ranges[0], np.zeros(ranges[0].stop - ranges[0].start, np.int64))
         sizes = [one.stop - one.start for one in ranges]
         at = np.concatenate([np.zeros(0, np.int64), *(np.arange(one.start, one.stop) for one in ranges)])
-        return at, np.repeat(np.arange(len(ranges), dtype=np.int64), sizes)
+        return self._at(at, np.repeat(np.arange(len(ranges), dtype=np.int64), sizes))
+
+    def users(self, templates: Sequence[int]) -> Uses:
+        """Uses of these templates, all of them added up: one row for each entity, in order."""
+        wanted = np.array(templates, dtype=np.int64)
+        size = int((self.starts[wanted + 1] - self.starts[wanted]).sum())
+        if len(wanted) < 2 or self.n_entities > SPARSE * size:
+            return self.of_templates(templates).by_entity()[0]
+        halves = self.found, self.tested
+        entity, found, tested = _added_up(self.starts, wanted, self.entity, halves, self.n_entities)
+        return Uses(entity, np.zeros(len(entity), np.int64), found, tested)
+
+    def of_group(self, entities: IntArray, templates: Sequence[int]) -> tuple[IntArray, Uses, IntArray]:
+        """Where the uses of these entities (ascending) in these templates stand, the uses, and the place of each one's
+        entity in `entities`."""
+        wanted = np.array(templates, dtype=np.int64)
+        (at, template, row), (found, tested) = _in_common(
+            self.starts, wanted, self.entity, (self.found, self.tested), entities
+        )
+        return at, Uses(entities[row], template, found, tested), row
 
     def __len__(self) -> int:
         return len(self.entity)
@@ -146,6 +155,74 @@ class UsesByTemplate:
     def _at(self, at: slice | IntArray, template: IntArray) -> Uses:
         found, tested = (half[at].astype(np.float64) for half in (self.found, self.tested))
         return Uses(self.entity[at].astype(np.int64), template, found, tested)
+
+
+@njit(nogil=True, cache=True)
+def _added_up(starts, templates, entity, halves, n_entities):  # type: ignore[no-untyped-def]
+    """Who used one of these templates, ascending, and how much in either half."""
+    found, tested = halves
+    total = np.zeros(n_entities, np.int64)
+    used = np.zeros(n_entities, np.bool_)
+    for template in templates:
+        for at in range(starts[template], starts[template + 1]):
+            used[entity[at]] = True
+            total[entity[at]] += np.int64(found[at]) + (np.int64(tested[at]) << _BITS)
+    users = np.flatnonzero(used)
+    total_found, total_tested = np.empty(len(users)), np.empty(len(users))
+    for place, user in enumerate(users):
+        total_found[place] = total[user] & ((1 << _BITS) - 1)
+        total_tested[place] = total[user] >> _BITS
+    return users, total_found, total_tested
+
+
+@njit(nogil=True, cache=True)
+def _in_common(starts, templates, entity, halves, wanted):  # type: ignore[no-untyped-def]
+    """Where the templates' uses by wanted entities stand, the place of each one's template, that of its entity; and
+    what they are in either half.
+
+    Both lists of entities are ascending. Neither is read from end to end where the other is short.
+    """
+    found, tested = halves
+    most = 0
+    for template in templates:
+        most += min(starts[template + 1] - starts[template], len(wanted))
+    where, counted = np.empty((3, most), np.int64), np.empty((2, most))
+    n = 0
+    for place in range(len(templates)):
+        at, end = starts[templates[place]], starts[templates[place] + 1]
+        row = 0
+        while at < end and row < len(wanted):
+            if entity[at] == wanted[row]:
+                where[0, n], where[1, n], where[2, n] = at, place, row
+                counted[0, n], counted[1, n] = found[at], tested[at]
+                n += 1
+                at += 1
+                row += 1
+            elif entity[at] < wanted[row]:
+                at = _next(entity, at, end, wanted[row])
+            else:
+                row = _next(wanted, row, len(wanted), entity[at])
+    return (where[0, :n], where[1, :n], where[2, :n]), (counted[0, :n], counted[1, :n])
+
+
+@njit(nogil=True, cache=True)
+def _next(values, at, end, least):  # type: ignore[no-untyped-def]
+    """First place behind `at`, whose value is less, with a value of at least `least`; values are ascending.
+
+    Steps that double, then halve: the cost is the logarithm of the distance (Bentley & Yao, IPL 5, 3, 1976).
+    """
+    step = 1
+    while at + step < end and values[at + step] < least:
+        at += step
+        step *= 2
+    last = min(at + step, end)
+    while last - at > 1:
+        middle = (at + last) // 2
+        if values[middle] < least:
+            at = middle
+        else:
+            last = middle
+    return last
 
 
 class Exposures:

@@ -5,9 +5,10 @@ that a killed run leaves no table that looks whole, and a reader can open any st
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -18,8 +19,9 @@ from stillwatch.engines.errors import EngineDiskError, EngineMemoryError
 from stillwatch.engines.parquet_units import BATCH_ROWS, prepared, units, write_kernel
 from stillwatch.engines.step import DriverStep, FoldStep, KernelStep, SqlStep, Step
 
-_ROW = "file_row_number"
-"""DuckDB's name for the number of a row in its file; hidden by a column of that name, in whatever case."""
+_FILE, _ROW = "filename", "file_row_number"
+_PLACE = {_FILE, _ROW}
+"""DuckDB's names for a row's file and its number there; hidden by columns of these names, in whatever case."""
 
 
 class DuckdbEngine:
@@ -113,30 +115,33 @@ class DuckdbEngine:
         with complaints():
             return self._connection.sql(_select(name, columns)).to_arrow_table()
 
-    def pick(self, name: str, columns: Sequence[str], key: str, values: pa.Array) -> pa.Table:
-        """Some columns of the rows whose `key` is one of `values`.
+    def pick(self, name: str, columns: Sequence[str], wanted: Mapping[str, pa.Array]) -> pa.Table:
+        """Some columns of the rows that have, in each column of `wanted`, one of the values wanted there.
 
-        The key is read first, then the rows by their numbers in each file: pages without any of them, of the columns
-        that may be texts, are not decoded.
+        The wanted columns are read first, of row groups whose statistics do not rule their values out, then the rows by
+        their numbers in each file: pages without any of them, of columns that may be texts, are not decoded.
         """
-        wanted = "wanted_values"
-        self._connection.register(wanted, pa.table({key: values}))
-        chosen = f'"{key}" IN (SELECT "{key}" FROM {wanted})'
-        is_hidden = _ROW in [column.lower() for column in self.columns(name)]
+        chosen, values = one_of_each(wanted)
         with complaints():
-            try:
-                if is_hidden:
-                    return self._connection.sql(f"{_select(name, columns)} WHERE {chosen}").to_arrow_table()
-                return pa.concat_tables(self._picked(file, columns, chosen) for file in self._files[name])
-            finally:
-                self._connection.unregister(wanted)
+            if not _PLACE.isdisjoint(column.lower() for column in self.columns(name)):
+                query = f"{_select(name, columns)} WHERE {chosen}"
+                return self._connection.sql(query, params=values).to_arrow_table()
+            listed = ", ".join(f"'{_escaped(file)}'" for file in self._files[name])
+            source = f"read_parquet([{listed}], union_by_name = true, filename = true, {_ROW} = true)"
+            found = self._connection.execute(f"SELECT {_FILE}, {_ROW} FROM {source} WHERE {chosen}", values)
+            numbers: dict[str, list[int]] = {}
+            for file, number in found.fetchall():
+                numbers.setdefault(file, []).append(number)
+            nothing = self._connection.sql(f"{_select(name, columns)} LIMIT 0").to_arrow_table()
+            return pa.concat_tables(
+                [nothing, *(self._rows_of(file, own, columns) for file, own in numbers.items())]
+            )
 
-    def _picked(self, file: Path, columns: Sequence[str], chosen: str) -> pa.Table:
+    def _rows_of(self, file: str, numbers: Sequence[int], columns: Sequence[str]) -> pa.Table:
         source = f"read_parquet('{_escaped(file)}', {_ROW} = true)"
-        found = self._connection.execute(f"SELECT {_ROW} FROM {source} WHERE {chosen}").fetchall()
-        numbers = ", ".join(str(number) for (number,) in found) or "NULL"
-        picked = f"SELECT {_listed(columns)} FROM {source} WHERE {_ROW} IN ({numbers})"
-        return self._connection.sql(picked).to_arrow_table()
+        listed = ", ".join(map(str, numbers))
+        query = f"SELECT {_listed(columns)} FROM {source} WHERE {_ROW} IN ({listed})"
+        return self._connection.sql(query).to_arrow_table()
 
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table in batches of at most `BATCH_ROWS` rows."""
@@ -228,6 +233,19 @@ def complaints() -> Iterator[None]:
         raise
 
 
+def one_of_each(wanted: Mapping[str, pa.Array]) -> tuple[str, list[Any]]:
+    """A condition that each of these columns has one of its values, and the values of its parameters.
+
+    DuckDB compares listed values with the statistics of row groups; of a table that is joined, only the extremes.
+    """
+    conditions = [
+        f'"{column}" IN ({", ".join("?" * len(values)) or "NULL"})' for column, values in wanted.items()
+    ]
+    return " AND ".join(conditions) or "TRUE", [
+        value for values in wanted.values() for value in values.to_pylist()
+    ]
+
+
 def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
@@ -240,5 +258,5 @@ def _listed(columns: Sequence[str]) -> str:
     return ", ".join(f'"{column}"' for column in columns)
 
 
-def _escaped(file: Path) -> str:
+def _escaped(file: Path | str) -> str:
     return str(file).replace("'", "''")

@@ -1,6 +1,6 @@
 """What every engine can do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -51,14 +51,17 @@ class Engine(Protocol):
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A whole table in memory; for small ones."""
 
-    def pick(self, name: str, columns: Sequence[str], key: str, values: pa.Array) -> pa.Table:
-        """Some columns of the rows whose `key` is one of `values`, in no stated order; for few rows of a large table.
+    def pick(self, name: str, columns: Sequence[str], wanted: Mapping[str, pa.Array]) -> pa.Table:
+        """Some columns of the rows that have, in each column of `wanted`, one of the values wanted there; in no stated
+        order; for few rows of a large table.
+
+        Columns are looked at one by one: a row may have one row's time and another's name. Where a table's rows are
+        about in the order of a column, wanted values of it spare reading most of the others.
 
         Args:
             name: of the table.
-            columns: wanted.
-            key: a column of the table; a row where it is null is not picked.
-            values: of the key's type, without nulls.
+            columns: of the result.
+            wanted: column of the table -> values, of its type, without nulls; a row that is null there is not picked.
         """
 
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:

@@ -4,7 +4,7 @@
 steps on every slice of a few hundred rows; this engine runs them on Arrow tables that DuckDB reads in place.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlglot
 
-from stillwatch.engines.duckdb import complaints
+from stillwatch.engines.duckdb import complaints, one_of_each
 from stillwatch.engines.parquet_units import BATCH_ROWS
 from stillwatch.engines.step import DriverStep, FoldStep, KernelStep, SqlStep, Step
 
@@ -134,18 +134,13 @@ class MemoryEngine:
         with complaints():
             return self._connection.sql(f'SELECT {listed} FROM "{name}"').to_arrow_table()
 
-    def pick(self, name: str, columns: Sequence[str], key: str, values: pa.Array) -> pa.Table:
-        """Some columns of the rows whose `key` is one of `values`."""
-        wanted = "wanted_values"
-        self._connection.register(wanted, pa.table({key: values}))
+    def pick(self, name: str, columns: Sequence[str], wanted: Mapping[str, pa.Array]) -> pa.Table:
+        """Some columns of the rows that have, in each column of `wanted`, one of the values wanted there."""
         listed = ", ".join(f'"{column}"' for column in columns)
+        chosen, values = one_of_each(wanted)
         with complaints():
-            try:
-                return self._connection.sql(
-                    f'SELECT {listed} FROM "{name}" WHERE "{key}" IN (SELECT "{key}" FROM {wanted})'
-                ).to_arrow_table()
-            finally:
-                self._connection.unregister(wanted)
+            query = f'SELECT {listed} FROM "{name}" WHERE {chosen}'
+            return self._connection.sql(query, params=values).to_arrow_table()
 
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table in batches of at most `BATCH_ROWS` rows."""

@@ -8,7 +8,7 @@ else, and Spark runs that again by itself.
 
 import math
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -163,12 +163,13 @@ class SparkEngine:
         with complaints(name):
             return _held(self._selected(name, columns))
 
-    def pick(self, name: str, columns: Sequence[str], key: str, values: pa.Array) -> pa.Table:
-        """Some columns of the rows whose `key` is one of `values`."""
+    def pick(self, name: str, columns: Sequence[str], wanted: Mapping[str, pa.Array]) -> pa.Table:
+        """Some columns of the rows that have, in each column of `wanted`, one of the values wanted there."""
         with complaints(name):
             rows = self._frames[name]
-            found = rows.where(rows[f"`{key}`"].isin(values.to_pylist()))
-            return _held(found.select(*(f"`{column}`" for column in columns)))
+            for column, values in wanted.items():
+                rows = rows.where(rows[f"`{column}`"].isin(values.to_pylist()))
+            return _held(rows.select(*(f"`{column}`" for column in columns)))
 
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table in batches of at most `BATCH_ROWS` rows, one partition after another."""

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-_SPARSE = 16  # possible values to one that is there, from which on it is quicker to sort
+SPARSE = 16
+"""Possible values to one that is there, from which on it is quicker to sort."""
 
 
 def coded(column: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
@@ -31,7 +32,7 @@ def numbered(values: NDArray[np.int64], bound: int) -> tuple[NDArray[np.int64], 
         values: shape (n,), each from 0 to bound - 1.
         bound: where it is of the order of n, values are marked instead of sorted.
     """
-    if bound > _SPARSE * len(values):
+    if bound > SPARSE * len(values):
         distinct, place = np.unique(values, return_inverse=True)
         return distinct.astype(np.int64), place.reshape(-1)
     there = np.zeros(bound, np.bool_)

@@ -97,8 +97,13 @@ def sample_table(
     return pa.Table.from_pylist(rows, schema=SAMPLES_SCHEMA)
 
 
-def example_texts(group_templates: pa.Table, engine: Engine) -> dict[str, dict[str, str]]:
-    """Texts of the example exchanges: exchange -> field -> text."""
-    wanted = pc.unique(group_templates.column("example_exchange_id"))
-    texts = engine.pick("exchanges", ("exchange_id", *FIELDS), "exchange_id", wanted)
+def example_texts(examples: pa.Table, engine: Engine) -> dict[str, dict[str, str]]:
+    """Texts of the example exchanges: exchange -> field -> text.
+
+    Args:
+        examples: rows with example_exchange_id and example_ts, its time, by which it is found sooner.
+        engine: holds `exchanges`.
+    """
+    wanted = {name: pc.unique(examples.column(f"example_{name}")) for name in ("ts", "exchange_id")}
+    texts = engine.pick("exchanges", ("exchange_id", *FIELDS), wanted)
     return {row.pop("exchange_id"): row for row in texts.to_pylist()}

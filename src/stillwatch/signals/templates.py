@@ -100,8 +100,9 @@ def families(
 
     rare = texts < Settings().texts
     rare[:n_old] = False
-    shares = _own_share(signatures, texts)
-    leads = _cluster(tuple(signatures), shares, parents, n_old, rare, lineage)
+    numbers = _numbered(signatures.grams, signatures.n_grams)
+    shares = _own_share(signatures.n_grams, numbers, texts)
+    leads = _cluster(tuple(signatures), (*numbers, shares), parents, n_old, rare, lineage)
     family = _roots(parents)
     # Known already: the counts are this dataset's, family and signature the known ones.
     texts[at_old], exchanges[at_old] = texts[n_old + at_fresh], exchanges[n_old + at_fresh]
@@ -248,14 +249,19 @@ class _Leaders(NamedTuple):
         yield _Joined(skeleton, texts, exchanges, self.rows[best[kept]])
 
 
-def _own_share(signatures: _Signatures, texts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Of the texts that have a shingle, which share has this skeleton: float32 [n, GRAMS]."""
-    used = np.arange(GRAMS) < signatures.n_grams[:, None]
-    _, place = np.unique(signatures.grams[used], return_inverse=True)
-    weights = np.broadcast_to(texts[:, None], used.shape)[used].astype(np.float64)
-    totals = np.bincount(place, weights)
-    out = np.ones(used.shape, np.float32)
-    out[used] = weights / np.maximum(totals[place], 1)
+def _own_share(
+    n_grams: npt.NDArray[np.int64], numbers: tuple[npt.NDArray[np.int32], int], texts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Of the texts that have a shingle, which share has this skeleton: float32 [n, GRAMS].
+
+    Args:
+        n_grams: shingles of each skeleton, shape (n,).
+        numbers: see `_numbered`.
+        texts: of each skeleton, shape (n,).
+    """
+    place, n_shingles = numbers
+    out = np.ones(place.shape, np.float32)
+    _fill_shares(n_grams, place, texts, np.zeros(n_shingles, np.int64), out)
     return out
 
 
@@ -284,6 +290,40 @@ def _read_signatures(starts, sizes, values, edges, grams, n_grams):  # type: ign
 
 
 @njit(nogil=True, cache=True)
+def _numbered(grams, n_grams):  # type: ignore[no-untyped-def]
+    """The number of each shingle, int32 [n, GRAMS], and how many there are: far fewer than stand in all skeletons."""
+    shingles, slots = np.empty(1 << 15, np.uint64), np.full(1 << 16, -1, np.int64)
+    place = np.zeros(grams.shape, np.int32)
+    n = 0
+    for row in range(len(n_grams)):
+        for g in range(n_grams[row]):
+            slot = _slot(slots, shingles, grams[row, g])
+            if slots[slot] < 0:
+                if n == len(shingles):
+                    more = np.empty(2 * n, np.uint64)
+                    more[:n] = shingles
+                    slots = np.full(4 * n, -1, np.int64)
+                    _fill_slots(slots, shingles)
+                    shingles = more
+                    slot = _slot(slots, shingles, grams[row, g])
+                shingles[n] = grams[row, g]
+                slots[slot] = n
+                n += 1
+            place[row, g] = slots[slot]
+    return place, n
+
+
+@njit(nogil=True, cache=True)
+def _fill_shares(n_grams, place, texts, totals, out):  # type: ignore[no-untyped-def]
+    for row in range(len(n_grams)):
+        for g in range(n_grams[row]):
+            totals[place[row, g]] += texts[row]
+    for row in range(len(n_grams)):
+        for g in range(n_grams[row]):
+            out[row, g] = texts[row] / max(totals[place[row, g]], 1)
+
+
+@njit(nogil=True, cache=True)
 def compare(left, n_left, right, n_right):  # type: ignore[no-untyped-def]
     """Shared shingles and sizes of two sets, from their bottom-k signatures: (shared, of left, of right).
 
@@ -307,6 +347,35 @@ def compare(left, n_left, right, n_right):  # type: ignore[no-untyped-def]
         j += 1
         of_right += 1
     return shared, of_left, of_right
+
+
+@njit(nogil=True, cache=True)
+def _sizes(left, n_left, right, n_right):  # type: ignore[no-untyped-def]
+    """Of how many shingles either set is known as far as both are (`compare`).
+
+    Shared shingles stand in both signatures, and so below the cut: whoever has counted them needs only this.
+    """
+    cut = uint64(0xFFFFFFFFFFFFFFFF)
+    if n_left == GRAMS:
+        cut = min(cut, left[GRAMS - 1])
+    if n_right == GRAMS:
+        cut = min(cut, right[GRAMS - 1])
+    return _up_to(left, n_left, cut), _up_to(right, n_right, cut)
+
+
+@njit(nogil=True, cache=True)
+def _up_to(values, n, most):  # type: ignore[no-untyped-def]
+    """How many of n ascending values are at most `most`."""
+    if n == 0 or values[n - 1] <= most:
+        return n
+    first, last = 0, n - 1
+    while first < last:
+        middle = (first + last) // 2
+        if values[middle] <= most:
+            first = middle + 1
+        else:
+            last = middle
+    return first
 
 
 @njit(nogil=True, cache=True)
@@ -339,7 +408,13 @@ def _fill_slots(slots, shingles):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _nearest(own, leaders, index, best):  # type: ignore[no-untyped-def]
+def _joins(shared, mine, its):  # type: ignore[no-untyped-def]
+    """Whether a row is similar to a leader, or nearly contains it; sharing more never speaks against it."""
+    return shared >= SIMILAR * max(1, mine + its - shared) or (its > 0 and shared >= CONTAINED * its)
+
+
+@njit(nogil=True, cache=True)
+def _nearest(own, leaders, index, best):  # type: ignore[no-untyped-def] # noqa: PLR0912
     """The leader with most shared shingles among those that a row is similar to, or nearly contains."""
     grams, n_grams, edges = own
     leader_grams, leader_sizes, leader_edges = leaders
@@ -378,9 +453,11 @@ def _nearest(own, leaders, index, best):  # type: ignore[no-untyped-def]
             framed = GRAMS + 1 if opens or closes else 0
             if hits[other] + unlisted + framed < most:
                 continue
-            shared, mine, its = compare(grams[row], n_grams[row], leader_grams[other], leader_sizes[other])
-            near = shared >= SIMILAR * max(1, mine + its - shared)
-            if not near and not (its > 0 and shared >= CONTAINED * its):
+            mine, its = _sizes(grams[row], n_grams[row], leader_grams[other], leader_sizes[other])
+            shared = hits[other] + unlisted  # at most
+            if unlisted > 0 and _joins(shared, mine, its):
+                shared = compare(grams[row], n_grams[row], leader_grams[other], leader_sizes[other])[0]
+            if not _joins(shared, mine, its):
                 continue
             rank = shared + framed
             if rank > most or (rank == most and other < nearest):
@@ -397,45 +474,43 @@ def _root(parents, i):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _cluster(signatures, shares, parents, n_old, rare, lineage):  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915
+def _cluster(signatures, known, parents, n_old, rare, lineage):  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915
     """Set the parent of every row from `n_old` on; return which rows others are compared with."""
     grams, n_grams, edges = signatures
+    place, n_shingles, shares = known
     n = len(n_grams)
     longest_list = 256
     leads = np.zeros(n, np.bool_)
-    size = 64
-    while size < 2 * n_grams.sum():
-        size *= 2
-    mask = uint64(size - 1)
-    keys = np.zeros(size, np.uint64)
-    heads = np.full(size, -1, np.int64)
+    heads = np.full(n_shingles, -1, np.int64)
     entries = np.empty((max(1, n_grams.sum()), 2), np.int64)
     n_entries = 0
     stamps = np.full(n, -1, np.int64)
-    candidates = np.empty(n, np.int64)
+    candidates, hits = np.empty(n, np.int64), np.empty(n, np.int64)
     for row in range(n):
         if row >= n_old and parents[row] != row:
             continue
         if row >= n_old:
-            found = 0
+            found, whole = 0, True
             for g in range(n_grams[row]):
-                slot = grams[row, g] & mask
-                while keys[slot] != uint64(0) and keys[slot] != grams[row, g]:
-                    slot = (slot + uint64(1)) & mask
-                entry = heads[slot]
+                entry = heads[place[row, g]]
                 walked = 0
                 while entry >= 0 and walked < longest_list:
                     other = entries[entry, 0]
                     if stamps[other] != row:
-                        stamps[other] = row
+                        stamps[other], hits[other] = row, 0
                         candidates[found] = other
                         found += 1
+                    hits[other] += 1
                     entry = entries[entry, 1]
                     walked += 1
+                whole = whole and entry < 0
             best, most, closest = -1, -1, 0.0
             for c in range(found):
                 other = candidates[c]
-                shared, own, its = compare(grams[row], n_grams[row], grams[other], n_grams[other])
+                own, its = _sizes(grams[row], n_grams[row], grams[other], n_grams[other])
+                shared = hits[other]  # where all lists were read to their end
+                if not whole:
+                    shared = compare(grams[row], n_grams[row], grams[other], n_grams[other])[0]
                 alike = shared / max(1, own + its - shared)
                 near = alike >= SIMILAR
                 if near and lineage:
@@ -465,12 +540,8 @@ def _cluster(signatures, shares, parents, n_old, rare, lineage):  # type: ignore
                 continue
         leads[row] = n_grams[row] > 0
         for g in range(n_grams[row]):
-            slot = grams[row, g] & mask
-            while keys[slot] != uint64(0) and keys[slot] != grams[row, g]:
-                slot = (slot + uint64(1)) & mask
-            keys[slot] = grams[row, g]
             entries[n_entries, 0] = row
-            entries[n_entries, 1] = heads[slot]
-            heads[slot] = n_entries
+            entries[n_entries, 1] = heads[place[row, g]]
+            heads[place[row, g]] = n_entries
             n_entries += 1
     return leads
