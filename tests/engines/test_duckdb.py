@@ -53,6 +53,16 @@ def test_batches_are_bounded(engine):
     assert sum(sizes) == 3 * BATCH_ROWS + 1
 
 
+def test_a_table_is_read_in_the_order_in_which_it_was_written(tmp_path):
+    several = DuckdbEngine(tmp_path / "steps", "1GB", 2)
+    try:
+        # Many row groups, which threads read side by side.
+        several.run(SqlStep("sorted", (), "SELECT range AS n FROM range(2000000) ORDER BY n DESC"))
+        assert several.table("sorted")["n"].to_numpy().tolist() == list(range(1_999_999, -1, -1))
+    finally:
+        several.close()
+
+
 @pytest.mark.parametrize("how", ["kernel", "sql"])
 def test_a_failed_write_leaves_the_earlier_table_as_it_was(engine, how):
     engine.put("source", pa.table({"n": list(range(40_000))}))

@@ -19,6 +19,8 @@ from stillwatch.engines.errors import EngineDiskError, EngineMemoryError
 from stillwatch.engines.parquet_units import BATCH_ROWS, prepared, units, write_kernel
 from stillwatch.engines.step import DriverStep, FoldStep, KernelStep, SqlStep, Step
 
+SESSION = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
+"""What every connection begins with. A bar would stand among the command's own words where Python is interactive."""
 _FILE, _ROW = "filename", "file_row_number"
 _PLACE = {_FILE, _ROW}
 """DuckDB's names for a row's file and its number there; hidden by columns of these names, in whatever case."""
@@ -49,7 +51,7 @@ class DuckdbEngine:
                 "autoload_known_extensions": "false",
             }
         )
-        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute(SESSION)
         self._files: dict[str, list[Path]] = {}
 
     def attach(self, name: str, files: Sequence[Path]) -> None:
@@ -111,9 +113,13 @@ class DuckdbEngine:
         return [row[0] for row in self._connection.execute(f'DESCRIBE "{name}"').fetchall()]
 
     def table(self, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-        """A whole table in memory."""
+        """A whole table in memory, rows in the order of its files: sums over them must come out the same each time."""
         with complaints():
-            return self._connection.sql(_select(name, columns)).to_arrow_table()
+            self._connection.execute("SET preserve_insertion_order = true")
+            try:
+                return self._connection.sql(_select(name, columns)).to_arrow_table()
+            finally:
+                self._connection.execute("SET preserve_insertion_order = false")
 
     def pick(self, name: str, columns: Sequence[str], wanted: Mapping[str, pa.Array]) -> pa.Table:
         """Some columns of the rows that have, in each column of `wanted`, one of the values wanted there.
@@ -147,7 +153,7 @@ class DuckdbEngine:
         """A table in batches of at most `BATCH_ROWS` rows."""
         # A cursor of its own: a batch reader would otherwise be cut off by the next statement.
         cursor = self._connection.cursor()
-        cursor.execute("SET TimeZone = 'UTC'")
+        cursor.execute(SESSION)
         yield from cursor.sql(_select(name, columns)).to_arrow_reader(BATCH_ROWS)
 
     def export(self, name: str, file: Path) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlglot
 
-from stillwatch.engines.duckdb import complaints, one_of_each
+from stillwatch.engines.duckdb import SESSION, complaints, one_of_each
 from stillwatch.engines.parquet_units import BATCH_ROWS
 from stillwatch.engines.step import DriverStep, FoldStep, KernelStep, SqlStep, Step
 
@@ -40,7 +40,7 @@ class MemoryEngine:
                 "autoload_known_extensions": "false",
             }
         )
-        self._connection.execute("SET TimeZone = 'UTC'")
+        self._connection.execute(SESSION)
         self._tables: dict[str, pa.Table] = {}
         self._others: set[str] = set()
 
