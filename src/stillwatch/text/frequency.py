@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 from numba import njit, uint64
 
 from stillwatch.prefetching import prefetch
-from stillwatch.text.hashing import combine
+from stillwatch.text.hashing import combine, slot_of
 from stillwatch.text.shingles import ORDER, longest_row, shingle_scratch, shingle_text
 from stillwatch.text.tokens import Tokens, tokenize
 
@@ -288,26 +288,16 @@ def _text_hashes(offsets, hashes, order, out):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _slot(table, h):  # type: ignore[no-untyped-def]
-    """Where `h` stands in an open-addressing table, or the free place where it belongs."""
-    mask = uint64(len(table) - 1)
-    slot = h & mask
-    while table[slot] != uint64(0) and table[slot] != h:
-        slot = (slot + uint64(1)) & mask
-    return slot
-
-
-@njit(nogil=True, cache=True)
 def _contained(seen, hashes, out):  # type: ignore[no-untyped-def]
     for i in range(len(hashes)):
-        out[i] = hashes[i] != uint64(0) and seen[_slot(seen, hashes[i])] == hashes[i]
+        out[i] = hashes[i] != uint64(0) and seen[slot_of(seen, hashes[i])] == hashes[i]
 
 
 @njit(nogil=True, cache=True)
 def _times(seen, repeats, hashes, out):  # type: ignore[no-untyped-def]
     for i in range(len(hashes)):
         if hashes[i] != uint64(0):
-            slot = _slot(seen, hashes[i])
+            slot = slot_of(seen, hashes[i])
             out[i] = repeats[slot] if seen[slot] == hashes[i] else 0
 
 
@@ -316,7 +306,7 @@ def _insert_all(seen, repeats, others, other_repeats):  # type: ignore[no-untype
     n = 0
     for i in range(len(others)):
         if others[i] != uint64(0):
-            slot = _slot(seen, others[i])
+            slot = slot_of(seen, others[i])
             if seen[slot] == uint64(0):
                 seen[slot] = others[i]
                 n += 1
@@ -347,7 +337,7 @@ def _count(offsets, hashes, texts, sample, table):  # type: ignore[no-untyped-de
         if first == last:
             continue
         h = text_hash[row]
-        slot = _slot(seen, h)
+        slot = slot_of(seen, h)
         repeats[slot] += times[row]
         if seen[slot] == h:
             continue
@@ -374,7 +364,7 @@ def _add_new(own, counted, cells, line_bits):  # type: ignore[no-untyped-def]
     for h in counted:
         fetch_line(cells, h, line_bits)
     for h in counted:
-        slot = _slot(own, h)
+        slot = slot_of(own, h)
         if own[slot] != h:
             own[slot] = h
             _add(cells, h, line_bits)

@@ -42,3 +42,14 @@ def combine(left: Any, right: Any) -> Any:
 def bucket(h: Any, bits: int) -> Any:
     """The top `bits` bits of a hash, as an index."""
     return (uint64(h) * uint64(_GOLDEN)) >> uint64(64 - bits)
+
+
+@njit(nogil=True, cache=True)
+def slot_of(table: Any, h: Any) -> Any:
+    """Where a hash stands in a table of hashes, 0 = free, or the free place where it belongs (open addressing, linear
+    probing; the table's length is a power of two, and it is never full)."""
+    mask = uint64(len(table) - 1)
+    slot = h & mask
+    while table[slot] != uint64(0) and table[slot] != h:
+        slot = (slot + uint64(1)) & mask
+    return slot

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit, uint64
+from numba import njit
 
+from stillwatch.text.hashing import slot_of
 from stillwatch.text.tokens import tokenize
 
 MOST_DIGITS = 4
@@ -31,20 +32,10 @@ def numerals() -> npt.NDArray[np.uint64]:
 @njit(nogil=True, cache=True)
 def is_number(table: npt.NDArray[np.uint64], word: Any) -> Any:
     """Whether a word's hash is that of a known number."""
-    return table[_slot(table, word)] == word
-
-
-@njit(nogil=True, cache=True)
-def _slot(table, word):  # type: ignore[no-untyped-def]
-    """Where a hash stands, or the free place where it belongs."""
-    mask = uint64(len(table) - 1)
-    slot = word & mask
-    while table[slot] != uint64(0) and table[slot] != word:
-        slot = (slot + uint64(1)) & mask
-    return slot
+    return table[slot_of(table, word)] == word
 
 
 @njit(nogil=True, cache=True)
 def _fill(table, words):  # type: ignore[no-untyped-def]
     for word in words:
-        table[_slot(table, word)] = word
+        table[slot_of(table, word)] = word
