@@ -57,3 +57,8 @@ def test_where_the_system_does_not_tell_it_is_what_is_of_use(tmp_path, monkeypat
     monkeypatch.setattr(os, "sysconf", unknown)
     assert machine_memory(tmp_path) is None
     assert default_memory_limit(tmp_path) == "2GB"
+
+
+def test_a_system_that_does_not_know_tells_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sysconf", lambda name: 4096 if name == "SC_PAGE_SIZE" else -1)
+    assert machine_memory(tmp_path) is None

@@ -47,6 +47,22 @@ def test_of_two_that_merge_the_larger_stays():
     ]
 
 
+def test_a_campaign_that_ends_is_not_taken_in_by_one_with_its_members_beside_it():
+    whole, part = body(range(40), ["t"]), body(range(10), ["u"])
+    assert changes(follow({"a": whole, "b": part}, [whole])) == [
+        (Change.KEPT, "a", 0, None),
+        (Change.GONE, "b", None, None),
+    ]
+
+
+def test_members_with_templates_that_were_nobodys_are_no_part_of_a_campaign():
+    whole, part = body(range(40), ["t"]), body(range(10), ["u"])
+    assert changes(follow({"a": whole}, [whole, part])) == [
+        (Change.KEPT, "a", 0, None),
+        (Change.NEW, None, 1, None),
+    ]
+
+
 def test_two_that_share_templates_are_told_apart_by_members():
     before = {"a": body(range(10), ["t", "u"]), "b": body(range(10, 20), ["t", "u"])}
     now = [body(range(11, 21), ["t", "u"]), body(range(1, 11), ["t", "u"])]

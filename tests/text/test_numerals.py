@@ -18,7 +18,7 @@ def test_numbers_of_few_digits_are_known(digits):
     assert known(digits) == (len(digits) <= MOST_DIGITS)
 
 
-@given(st.from_regex(r"[0-9]{0,3}[a-zà-ÿ][0-9a-z]{0,3}", fullmatch=True))
+@given(st.from_regex(r"[0-9]{0,3}[a-zà-öø-ÿ][0-9a-z]{0,3}", fullmatch=True))
 def test_a_letter_makes_a_word_of_it(word):
     assert not known(word)
 

@@ -99,26 +99,34 @@ def follow(before: Mapping[str, Body], now: Sequence[Body]) -> list[Step]:
         parent = _parent(body, before)
         steps.append(Step(Change.SPLIT if parent else Change.NEW, None, position, parent))
     for name in sorted(set(before) - set(heir)):
-        taker = _taker(before[name], now)
+        taker = _taker(before[name], now, {position: before[other] for position, other in taken.items()})
         change = Change.GONE if taker is None else Change.MERGED
         steps.append(Step(change, name, None, taker))
     return steps
 
 
 def _parent(body: Body, before: Mapping[str, Body]) -> str | None:
-    """The campaign of before that most of these members came from."""
-    shares = sorted((-len(body.members & other.members), name) for name, other in before.items())
+    """The campaign of before that most of these members came from, with a template of it."""
+    shares = sorted(
+        (-len(body.members & other.members), name)
+        for name, other in before.items()
+        if body.templates & other.templates
+    )
     if shares and -shares[0][0] >= STAYS * max(len(body.members), 1):
         return shares[0][1]
     return None
 
 
-def _taker(body: Body, now: Sequence[Body]) -> int | None:
-    """The campaign of now that holds most of these members."""
-    shares = sorted((-len(body.members & other.members), position) for position, other in enumerate(now))
-    if shares and -shares[0][0] >= STAYS * max(len(body.members), 1):
-        return shares[0][1]
-    return None
+def _taker(body: Body, now: Sequence[Body], earlier: Mapping[int, Body]) -> int | None:
+    """The campaign of now that holds most of these members, and did not before (`earlier`, by position): two that stood
+    side by side with the same members were two, and where one ends the other does not take it in."""
+    least = STAYS * max(len(body.members), 1)
+    shares = sorted(
+        (-len(body.members & other.members), position)
+        for position, other in enumerate(now)
+        if position not in earlier or len(body.members & earlier[position].members) < least
+    )
+    return shares[0][1] if shares and -shares[0][0] >= least else None
 
 
 def _jaccard(left: frozenset[Hashable], right: frozenset[Hashable]) -> float:

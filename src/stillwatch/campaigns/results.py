@@ -1,6 +1,7 @@
 """The result tables, from the shown groups and the step tables of what they did."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -76,6 +77,7 @@ def result_tables(
     spans = {row["candidate"]: row for row in tables["shown_spans"].to_pylist()}
     alive = [(number, group) for number, group in enumerate(shown) if number in spans]
     tops = {name: _top_values(tables[f"shown_{name}"]) for name in ("models", "capabilities")}
+    told = _told_entities(tables["shown_accounts"])
     campaign_rows, group_rows, evidence, explanations = [], [], [], []
     for number, group in alive:
         common = {
@@ -97,7 +99,9 @@ def result_tables(
         "members": _named(MEMBERS, tables["shown_accounts"], shown, only_reported=True),
         "timeline": _named(TIMELINE, tables["shown_hours"], shown),
         "group_templates": _named(GROUP_TEMPLATES, tables["shown_template_use"], shown),
-        "ties": _table(TIES, [row for _, group in alive for row in _tie_rows(group, models)]),
+        "ties": _table(
+            TIES, [row for number, group in alive for row in _tie_rows(group, models, told[number])]
+        ),
         "busy": _table(BUSY, _busy_rows(tables["busy_accounts"], shown)),
     }
 
@@ -184,11 +188,22 @@ def _explanation_rows(group: ShownGroup) -> list[dict[str, Any]]:
     ]
 
 
-def _tie_rows(group: ShownGroup, models: AttributeModels) -> list[dict[str, Any]]:
+def _told_entities(accounts: pa.Table) -> dict[int, set[str]]:
+    """Entities of each group that has an exchange of its own: of two campaigns with a member in common one may have all
+    of its exchanges."""
+    told: dict[int, set[str]] = defaultdict(set)
+    for candidate, entity in zip(
+        *(accounts.column(name).to_pylist() for name in ("candidate", "entity")), strict=True
+    ):
+        told[candidate].add(entity)
+    return told
+
+
+def _tie_rows(group: ShownGroup, models: AttributeModels, told: Set[str]) -> list[dict[str, Any]]:
     tests = group.main.tests
     entities = models.attributes.entities
     numbers = models.attributes.numbers
-    members = {numbers[name] for name in group.members if name in numbers}
+    members = {numbers[name] for name in group.members if name in numbers and name in told}
     rows: list[dict[str, Any]] = []
     for kind, shared in sorted(tests.shared.items()):
         incidence = models.attributes.kinds[kind]

@@ -20,13 +20,15 @@ MEMBER_THRESHOLD = 0.8
 LIKELY = 0.5
 """Least probability of an exchange that is flagged."""
 
-# An exchange of a campaign goes to the one that it most probably belongs to. All exchanges of a cell are alike, so that
-# cells are shared out, not exchanges.
+# An exchange goes to a campaign whose templates it has, of these to the one that it most probably belongs to: accounts
+# that work for one campaign alone may have work of another, too. All exchanges of a cell are alike, so that cells are
+# shared out, not exchanges.
 _CELLS = f"""
 WITH likely AS (
     SELECT candidate, account_id, prompt_template, system_template, settings, probability,
         ROW_NUMBER() OVER (
-            PARTITION BY account_id, prompt_template, system_template, settings ORDER BY probability DESC, candidate
+            PARTITION BY account_id, prompt_template, system_template, settings
+            ORDER BY CASE WHEN shared > 0 THEN 0 ELSE 1 END, probability DESC, candidate
         ) AS place
     FROM cell_probabilities WHERE probability >= {LIKELY}
 )
@@ -90,7 +92,7 @@ WITH counted AS (
     SELECT x.candidate AS candidate, x.account_id AS account_id, x.entity AS entity, COUNT(*) AS n_exchanges
     FROM shown_exchanges AS x GROUP BY x.candidate, x.account_id, x.entity
 )
-SELECT c.candidate AS candidate, c.account_id AS account_id, e.probability AS probability,
+SELECT c.candidate AS candidate, c.account_id AS account_id, c.entity AS entity, e.probability AS probability,
     c.n_exchanges AS n_exchanges, COALESCE(b.share, c.n_exchanges * 1.0 / p.n_exchanges) AS share,
     b.share_low AS share_low, b.share_high AS share_high
 FROM counted AS c

@@ -30,8 +30,8 @@ def machine_memory(root: Path = Path("/")) -> int | None:
     Returns:
         None where the system does not tell.
     """
-    sizes = [*_physical(), *_limits(root)]
-    return min(sizes, default=None)
+    # -1 and 0 tell nothing.
+    return min((size for size in (*_physical(), *_limits(root)) if size > 0), default=None)
 
 
 def _physical() -> Iterator[int]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from numba import njit
+from numba import njit, uint64
 
 from stillwatch.text.hashing import slot_of
 from stillwatch.text.tokens import tokenize
@@ -31,8 +31,8 @@ def numerals() -> npt.NDArray[np.uint64]:
 
 @njit(nogil=True, cache=True)
 def is_number(table: npt.NDArray[np.uint64], word: Any) -> Any:
-    """Whether a word's hash is that of a known number."""
-    return table[slot_of(table, word)] == word
+    """Whether a word's hash is that of a known number; 0 is no number's."""
+    return word != uint64(0) and table[slot_of(table, word)] == word
 
 
 @njit(nogil=True, cache=True)
