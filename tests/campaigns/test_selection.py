@@ -138,5 +138,9 @@ def test_a_group_of_a_smaller_part_of_the_members_stands_by_itself():
     assert joined(set(range(40)), set(range(10))) == [([0], []), ([1], [])]
 
 
+def test_a_group_of_a_handful_of_members_extends_their_campaign():
+    assert joined(set(range(40)), {1, 2, 3}) == [([0], [1])]
+
+
 def test_a_group_of_most_of_the_members_extends_their_campaign():
     assert joined(set(range(40)), set(range(30))) == [([0], [1])]

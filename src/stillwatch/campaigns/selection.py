@@ -175,7 +175,8 @@ def campaigns(reported: Sequence[JudgedGroup]) -> list[Joined]:
 
     Two campaigns may use one template; the group of that template's users must not weld them together. It extends
     each of them by a template where its users are known already. Where they are not, it is a campaign of its own; and
-    so it is where they are the smaller part of a campaign: groups that come later hold mostly exchanges of their own.
+    so it is where they are the smaller part of a campaign, but no handful of it: groups that come later hold mostly
+    exchanges of their own.
     """
     users = [set(group.tests.candidate.entities.tolist()) for group in reported]
     found: list[Joined] = []
@@ -183,6 +184,8 @@ def campaigns(reported: Sequence[JudgedGroup]) -> list[Joined]:
     for number, own in enumerate(users):
         held, known = _mostly_within(own, found), _known(own, found)
         same = [campaign for campaign in held if len(own & campaign.members) >= SAME_MEMBERS * len(own)]
+        if known and not held:
+            held = _handful_of(own, found)
         if known and held:
             _extend(held, reported[number])
         elif known or not same:
@@ -199,6 +202,12 @@ def campaigns(reported: Sequence[JudgedGroup]) -> list[Joined]:
 def _mostly_within(users: set[int], found: Sequence[Joined]) -> list[Joined]:
     """The campaigns most of whose members are among these users."""
     return [one for one in found if len(users & one.members) >= SAME_MEMBERS * len(one.members)]
+
+
+def _handful_of(users: set[int], found: Sequence[Joined]) -> list[Joined]:
+    """The campaign of which these users are a few members, if there is one."""
+    of = max(found, key=lambda one: len(users & one.members))
+    return [of] if len(users) < APART * len(of.members) else []
 
 
 def _known(users: set[int], found: Sequence[Joined]) -> bool:
