@@ -98,8 +98,9 @@ def follow(before: Mapping[str, Body], now: Sequence[Body]) -> list[Step]:
             continue
         parent = _parent(body, before)
         steps.append(Step(Change.SPLIT if parent else Change.NEW, None, position, parent))
+    earlier = {position: before[name] for position, name in taken.items()}
     for name in sorted(set(before) - set(heir)):
-        taker = _taker(before[name], now, {position: before[other] for position, other in taken.items()})
+        taker = _taker(before[name], now, earlier)
         change = Change.GONE if taker is None else Change.MERGED
         steps.append(Step(change, name, None, taker))
     return steps

@@ -56,11 +56,8 @@ class DuckdbEngine:
 
     def attach(self, name: str, files: Sequence[Path]) -> None:
         """Name the table that stands in these Parquet files."""
-        listed = ", ".join(f"'{_escaped(file)}'" for file in files)
         with complaints():
-            self._connection.execute(
-                f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM read_parquet([{listed}], union_by_name = true)'
-            )
+            self._connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS SELECT * FROM {_of_files(files)}')
         self._files[name] = list(files)
 
     def put(self, name: str, table: pa.Table) -> None:
@@ -117,7 +114,7 @@ class DuckdbEngine:
         with complaints():
             self._connection.execute("SET preserve_insertion_order = true")
             try:
-                return self._connection.sql(_select(name, columns)).to_arrow_table()
+                return self._connection.sql(select(name, columns)).to_arrow_table()
             finally:
                 self._connection.execute("SET preserve_insertion_order = false")
 
@@ -130,21 +127,20 @@ class DuckdbEngine:
         chosen, values = one_of_each(wanted)
         with complaints():
             if not _PLACE.isdisjoint(column.lower() for column in self.columns(name)):
-                query = f"{_select(name, columns)} WHERE {chosen}"
+                query = f"{select(name, columns)} WHERE {chosen}"
                 return self._connection.sql(query, params=values).to_arrow_table()
-            listed = ", ".join(f"'{_escaped(file)}'" for file in self._files[name])
-            source = f"read_parquet([{listed}], union_by_name = true, filename = true, {_ROW} = true)"
+            source = _of_files(self._files[name], _FILE, _ROW)
             found = self._connection.execute(f"SELECT {_FILE}, {_ROW} FROM {source} WHERE {chosen}", values)
             numbers: dict[str, list[int]] = {}
             for file, number in found.fetchall():
                 numbers.setdefault(file, []).append(number)
-            nothing = self._connection.sql(f"{_select(name, columns)} LIMIT 0").to_arrow_table()
+            nothing = self._connection.sql(f"{select(name, columns)} LIMIT 0").to_arrow_table()
             return pa.concat_tables(
                 [nothing, *(self._rows_of(file, own, columns) for file, own in numbers.items())]
             )
 
     def _rows_of(self, file: str, numbers: Sequence[int], columns: Sequence[str]) -> pa.Table:
-        source = f"read_parquet('{_escaped(file)}', {_ROW} = true)"
+        source = _of_files([file], _ROW)
         listed = ", ".join(map(str, numbers))
         query = f"SELECT {_listed(columns)} FROM {source} WHERE {_ROW} IN ({listed})"
         return self._connection.sql(query).to_arrow_table()
@@ -154,7 +150,7 @@ class DuckdbEngine:
         # A cursor of its own: a batch reader would otherwise be cut off by the next statement.
         cursor = self._connection.cursor()
         cursor.execute(SESSION)
-        yield from cursor.sql(_select(name, columns)).to_arrow_reader(BATCH_ROWS)
+        yield from cursor.sql(select(name, columns)).to_arrow_reader(BATCH_ROWS)
 
     def export(self, name: str, file: Path) -> None:
         """Copy a table into one file; it is whole as soon as it has its name."""
@@ -256,12 +252,20 @@ def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]
 
 
-def _select(name: str, columns: Sequence[str] | None) -> str:
+def select(name: str, columns: Sequence[str] | None) -> str:
+    """The statement for some columns of a table, or for all of them."""
     return f'SELECT {"*" if columns is None else _listed(columns)} FROM "{name}"'
 
 
 def _listed(columns: Sequence[str]) -> str:
     return ", ".join(f'"{column}"' for column in columns)
+
+
+def _of_files(files: Sequence[Path | str], *places: str) -> str:
+    """The rows of these Parquet files, with columns of DuckDB's own that tell their places."""
+    listed = ", ".join(f"'{_escaped(file)}'" for file in files)
+    told = "".join(f", {place} = true" for place in places)
+    return f"read_parquet([{listed}], union_by_name = true{told})"
 
 
 def _escaped(file: Path | str) -> str:

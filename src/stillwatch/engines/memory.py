@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlglot
 
-from stillwatch.engines.duckdb import SESSION, complaints, one_of_each
+from stillwatch.engines.duckdb import SESSION, complaints, one_of_each, select
 from stillwatch.engines.parquet_units import BATCH_ROWS
 from stillwatch.engines.step import DriverStep, FoldStep, KernelStep, SqlStep, Step
 
@@ -130,16 +130,14 @@ class MemoryEngine:
         if name in self._tables:
             held = self._tables[name]
             return held if columns is None else held.select(list(columns))
-        listed = ", ".join(f'"{column}"' for column in columns) if columns is not None else "*"
         with complaints():
-            return self._connection.sql(f'SELECT {listed} FROM "{name}"').to_arrow_table()
+            return self._connection.sql(select(name, columns)).to_arrow_table()
 
     def pick(self, name: str, columns: Sequence[str], wanted: Mapping[str, pa.Array]) -> pa.Table:
         """Some columns of the rows that have, in each column of `wanted`, one of the values wanted there."""
-        listed = ", ".join(f'"{column}"' for column in columns)
         chosen, values = one_of_each(wanted)
         with complaints():
-            query = f'SELECT {listed} FROM "{name}" WHERE {chosen}'
+            query = f"{select(name, columns)} WHERE {chosen}"
             return self._connection.sql(query, params=values).to_arrow_table()
 
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
