@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stillwatch.replaying.neighbours import MOST_HOLDERS, Neighbours
-from stillwatch.signals.templates import FRAME, SIMILAR
+from stillwatch.signals.leader_clustering import FRAME, SIMILAR
 
 SETS = st.lists(st.sets(st.integers(1, 40), max_size=12), max_size=12)
 

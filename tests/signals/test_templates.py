@@ -4,13 +4,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from stillwatch.engines.duckdb import DuckdbEngine
 from stillwatch.exchange.schema import TIMESTAMP
 from stillwatch.signals import signatures, templates
-from stillwatch.signals.templates import _sizes, compare, families
+from stillwatch.signals.templates import families
 from stillwatch.text.frequency import Sketch, update
 from stillwatch.text.skeleton import skeletons
 
@@ -205,26 +203,6 @@ def test_nothing_at_all(tmp_path):
 def test_a_table_without_a_sketch_is_refused():
     with pytest.raises(ValueError, match="no sketch"):
         signatures.read_sketch(signatures.SKETCH_SCHEMA.empty_table())
-
-
-numbers = st.sets(st.integers(1, 2**64 - 1), max_size=120)
-
-
-@settings(deadline=None)
-@given(numbers, numbers, numbers)
-def test_compare_counts_what_both_signatures_cover(a, b, both):
-    left, right = a | both, b | both
-
-    def signature(members: Any) -> Any:
-        chosen = sorted(members)[:64]
-        return np.array(chosen + [0] * (64 - len(chosen)), np.uint64), len(chosen)
-
-    cut = min([sorted(s)[63] for s in (left, right) if len(s) >= 64], default=2**64 - 1)
-    expected = tuple(len({h for h in s if h <= cut}) for s in (left & right, left, right))
-    assert compare(*signature(left), *signature(right)) == expected
-    # Whoever has counted what stands in both signatures knows the same.
-    shared = len(set(sorted(left)[:64]) & set(sorted(right)[:64]))
-    assert (shared, *_sizes(*signature(left), *signature(right))) == expected
 
 
 def test_sketches_grow_with_the_text_and_then_take_a_sample():

@@ -13,13 +13,13 @@ from numba import njit
 from stillwatch.exchange.numbering import runs
 from stillwatch.exchange.texts import buffers
 from stillwatch.replaying.counts import Ints
-from stillwatch.signals.templates import FRAME, SIMILAR
+from stillwatch.signals.leader_clustering import FRAME, SIMILAR
 from stillwatch.text.grams import EDGES
 
 Hashes = npt.NDArray[np.uint64]
 
 MOST_HOLDERS = 256
-"""Word sequences that more of the waiting skeletons hold are phrases of the language (as in `templates.families`)."""
+"""Word sequences that more of the waiting skeletons hold are phrases of the language (as in `leader_clustering`)."""
 
 
 class Neighbours:
