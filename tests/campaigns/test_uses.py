@@ -13,6 +13,7 @@ from stillwatch.campaigns.overlap import overlaps
 from stillwatch.campaigns.repetition import Usage, log_e_of_use
 from stillwatch.campaigns.split import split_by_mix
 from stillwatch.campaigns.uses import Exposures, UsesByTemplate
+from stillwatch.exchange.numbering import places_among
 
 N_ENTITIES, N_TEMPLATES = 12, 5
 COUNTS = arrays(np.int64, (2, N_ENTITIES, N_TEMPLATES), elements=st.integers(0, 3))
@@ -68,20 +69,30 @@ def test_those_who_never_used_it_are_added_up_as_if_asked_one_by_one(counts, oth
 @given(COUNTS, TEMPLATES, st.sets(st.integers(0, N_ENTITIES - 1)))
 def test_uses_are_the_columns_of_the_matrix(counts, templates, entities):
     usage, chosen = usage_of(*counts), np.array(sorted(entities), dtype=np.int64)
-    uses = usage.by_template.of_templates(templates)
-    inside, row = uses.within(chosen)
-    found = np.zeros((len(chosen), len(templates)))
-    found[row, inside.template] = inside.found
-    np.testing.assert_array_equal(found, counts[0][chosen][:, templates])
+    at, uses, row = usage.by_template.of_group(chosen, templates)
+    for half, name in enumerate(("found", "tested")):
+        matrix = np.zeros((len(chosen), len(templates)))
+        matrix[row, uses.template] = getattr(uses, name)
+        np.testing.assert_array_equal(matrix, counts[half][chosen][:, templates])
     np.testing.assert_array_equal(
         usage.volumes(chosen, templates), counts.sum(axis=0)[chosen][:, templates].sum(axis=0)
     )
-    np.testing.assert_array_equal(usage.found_in(chosen, templates).toarray(), found)
-    at, again, same = usage.by_template.of_group(chosen, templates)
-    np.testing.assert_array_equal(usage.by_template.entity[at], inside.entity)
-    np.testing.assert_array_equal(same, row)
+    np.testing.assert_array_equal(
+        usage.found_in(chosen, templates).toarray(), counts[0][chosen][:, templates]
+    )
+    np.testing.assert_array_equal(usage.by_template.entity[at], uses.entity)
+    np.testing.assert_array_equal(chosen[row], uses.entity)
+
+
+@given(COUNTS, TEMPLATES)
+def test_all_entities_as_a_group_are_all_users_of_the_templates(counts, templates):
+    by_template = usage_of(*counts).by_template
+    everything = by_template.of_templates(templates)
+    at, uses, row = by_template.of_group(np.arange(N_ENTITIES), templates)
     for name in ("entity", "template", "found", "tested"):
-        np.testing.assert_array_equal(getattr(again, name), getattr(inside, name))
+        np.testing.assert_array_equal(getattr(uses, name), getattr(everything, name))
+    np.testing.assert_array_equal(row, everything.entity)
+    np.testing.assert_array_equal(by_template.entity[at], everything.entity)
 
 
 @given(st.sets(st.integers(0, 3_000)), st.sets(st.integers(0, 3_000)))
@@ -186,8 +197,8 @@ def test_candidates_know_what_they_hold_and_depend_on_no_thread():
     for one, other in zip(alone, together, strict=True):
         assert (one.templates, one.log_e_repetitive) == (other.templates, other.log_e_repetitive)
         assert one.entities.tolist() == other.entities.tolist()
-        uses, row = usage.by_template.of_templates(one.templates).within(one.entities)
-        np.testing.assert_array_equal(one.each, np.bincount(row, uses.both, len(one.entities)))
+        users, _ = usage.by_template.of_templates(one.templates).by_entity()
+        np.testing.assert_array_equal(one.each, users.both[places_among(users.entity, one.entities)])
         np.testing.assert_array_equal(one.volumes, usage.volumes(one.entities, one.templates))
         assert one.n_exchanges == one.each.sum()
 

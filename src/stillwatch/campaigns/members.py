@@ -134,7 +134,7 @@ def _sharing(part: JudgedGroup, wider: JudgedGroup, users: _Users, kind: str) ->
 def _others(part: JudgedGroup, users: _Users, usage: Usage, weight: FloatArray) -> BoolArray:
     """Users outside the part who may be members: tested in the wider group, or in none but the members' templates."""
     templates = part.tests.candidate.templates
-    uses, row = usage.by_template.of_templates(templates).within(users.number)
+    _, uses, row = usage.by_template.of_group(users.number, templates)
     # What a declared organisation does is no secret, and takes no template from anybody.
     open_use = uses.both * ~users.declared[row]
     counts = csr_array((open_use, (row, uses.template)), shape=(len(users.number), len(templates)))

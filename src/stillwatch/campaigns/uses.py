@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from stillwatch.exchange.numbering import SPARSE, numbered, places_among
+from stillwatch.exchange.numbering import SPARSE, numbered
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -56,20 +56,6 @@ class Uses:
             np.asarray(np.bincount(row, half, n), dtype=np.float64) for half in (self.found, self.tested)
         )
         return Uses(entity, np.zeros(n, np.int64), found, tested)
-
-    def where(self, chosen: BoolArray) -> "Uses":
-        """Some of them, shape (n,)."""
-        return Uses(self.entity[chosen], self.template[chosen], self.found[chosen], self.tested[chosen])
-
-    def within(self, entities: IntArray) -> tuple["Uses", IntArray]:
-        """Those of some entities, and the place of each row's entity among them.
-
-        Args:
-            entities: numbers, ascending.
-        """
-        place = places_among(entities, self.entity)
-        inside = place >= 0
-        return self.where(inside), place[inside]
 
 
 @dataclass(frozen=True)
