@@ -9,9 +9,12 @@ are pure.
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeVar
 
 STAYS = 0.5
 """Share of the smaller side's members, or Jaccard index of the templates, that makes two campaigns kin."""
+
+_Key = TypeVar("_Key", str, int)
 
 
 class Change(StrEnum):
@@ -108,26 +111,27 @@ def follow(before: Mapping[str, Body], now: Sequence[Body]) -> list[Step]:
 
 def _parent(body: Body, before: Mapping[str, Body]) -> str | None:
     """The campaign of before that most of these members came from, with a template of it."""
-    shares = sorted(
-        (-len(body.members & other.members), name)
-        for name, other in before.items()
-        if body.templates & other.templates
-    )
-    if shares and -shares[0][0] >= STAYS * max(len(body.members), 1):
-        return shares[0][1]
-    return None
+    return _holder(body, {name: other for name, other in before.items() if body.templates & other.templates})
 
 
 def _taker(body: Body, now: Sequence[Body], earlier: Mapping[int, Body]) -> int | None:
     """The campaign of now that holds most of these members, and did not before (`earlier`, by position): two that stood
     side by side with the same members were two, and where one ends the other does not take it in."""
-    least = STAYS * max(len(body.members), 1)
+    beside = {position for position, other in earlier.items() if _holds(other, body)}
+    return _holder(body, {place: other for place, other in enumerate(now) if place not in beside})
+
+
+def _holder(body: Body, others: Mapping[_Key, Body]) -> _Key | None:
+    """Among campaigns that hold most members of a body, the one that holds the most; of equal ones the first by key."""
     shares = sorted(
-        (-len(body.members & other.members), position)
-        for position, other in enumerate(now)
-        if position not in earlier or len(body.members & earlier[position].members) < least
+        (-len(body.members & other.members), key) for key, other in others.items() if _holds(other, body)
     )
-    return shares[0][1] if shares and -shares[0][0] >= least else None
+    return shares[0][1] if shares else None
+
+
+def _holds(other: Body, body: Body) -> bool:
+    """Whether `STAYS` of a body's members are in another, and one at least."""
+    return len(body.members & other.members) >= STAYS * max(len(body.members), 1)
 
 
 def _jaccard(left: frozenset[Hashable], right: frozenset[Hashable]) -> float:
