@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 
 Clock = Callable[[], float]
 
+Report = Callable[[str, int, int], None]
+"""Told of what is being done: (words, done, total); total 0 where it is not known."""
+
 SCAN_SHARES: Mapping[str, float] = {
     "reading logs": 30,
     "checking the dataset": 12,

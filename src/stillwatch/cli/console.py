@@ -2,27 +2,22 @@
 
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from stillwatch.evidence.visible import visible
 from stillwatch.exchange.output import as_json
-
-if TYPE_CHECKING:
-    from stillwatch.progress import Estimate
+from stillwatch.progress import Estimate, Report, so_far
 
 LINE_SECONDS = 30.0
 """How often a line tells of progress where no terminal is watching."""
 
 output = Console(soft_wrap=True)
 messages = Console(stderr=True, soft_wrap=True)  # a path that is cut in two cannot be copied
-
-Report = Callable[[str, int, int], None]
-"""Told of what is being done: (words, done, total); total 0 where it is not known."""
 
 
 def plain(text: object) -> str:
@@ -53,12 +48,11 @@ def progress(title: str, shares: Mapping[str, float] | None = None) -> Iterator[
     """
     # Only who shows a bar loads what draws it: `--help` is quick.
     from stillwatch.cli.progress_bar import bar
-    from stillwatch.progress import Estimate
 
     estimate = Estimate(shares or {})
     shown = bar if messages.is_terminal else _lines
     try:
-        with shown(title, estimate) as report:
+        with shown(messages, title, estimate) as report:
             yield report
     except KeyboardInterrupt as error:
         messages.print("Interrupted.")
@@ -67,14 +61,12 @@ def progress(title: str, shares: Mapping[str, float] | None = None) -> Iterator[
 
 
 @contextmanager
-def _lines(title: str, estimate: "Estimate") -> Iterator[Report]:
-    from stillwatch.progress import so_far
-
+def _lines(console: Console, title: str, estimate: Estimate) -> Iterator[Report]:
     stopped = threading.Event()
 
     def tell() -> None:
         while not stopped.wait(LINE_SECONDS):
-            messages.print(plain(f"{title}: {estimate.words}  {so_far(estimate)}"), highlight=False)
+            console.print(plain(f"{title}: {estimate.words}  {so_far(estimate)}"), highlight=False)
 
     teller = threading.Thread(target=tell, name="stillwatch-progress", daemon=True)
     teller.start()

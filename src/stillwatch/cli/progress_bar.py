@@ -3,19 +3,19 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
 from rich.text import Text
 
-from stillwatch.cli import console
-from stillwatch.cli.console import Report
-from stillwatch.progress import Estimate, so_far
+from stillwatch.progress import Estimate, Report, so_far
 
 
 @contextmanager
-def bar(title: str, estimate: Estimate) -> Iterator[Report]:
-    """A bar on standard error while the command runs.
+def bar(console: Console, title: str, estimate: Estimate) -> Iterator[Report]:
+    """A bar on a terminal while the command runs.
 
     Args:
+        console: where it is shown.
         title: what is done.
         estimate: told of what is done, asked for what is left.
     """
@@ -25,7 +25,7 @@ def bar(title: str, estimate: Estimate) -> Iterator[Report]:
         BarColumn(),
         _Told(estimate),
     )
-    with Progress(*columns, console=console.messages, transient=True) as drawn:
+    with Progress(*columns, console=console, transient=True) as drawn:
         task = drawn.add_task(title, total=None)
 
         def report(words: str, done: int, total: int) -> None:
