@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from stillwatch.exchange.numbering import runs
 from stillwatch.replaying.counts import Ints
-from stillwatch.replaying.names import Names, numbered
+from stillwatch.replaying.names import Names, known_numbers
 
 Tasks = NDArray[np.uint64]
 
@@ -33,7 +33,7 @@ class Asked:
 
     def __init__(self, held: pa.Table, templates: Names) -> None:
         self._templates = templates
-        self._template = numbered(templates, held.column("template_id"))
+        self._template = known_numbers(templates, held.column("template_id"))
         self._task: Tasks = held.column("task").to_numpy()
         self._first = held.column("first_ts").to_numpy()
         self._last_day = held.column("last_day").to_numpy().copy()

@@ -16,7 +16,7 @@ from stillwatch.campaigns.uses import UsesByTemplate
 from stillwatch.exchange.schema import TIMESTAMP
 from stillwatch.replaying.asked import Asked
 from stillwatch.replaying.counts import Counts, InOrder, Ints
-from stillwatch.replaying.names import Names, numbered
+from stillwatch.replaying.names import Names, known_numbers
 
 USED = pa.schema(
     [
@@ -68,8 +68,8 @@ class LiveUsage:
         restored = _no_counts()
         restored.add(
             _key(
-                numbered(self.templates, days.column("template_id")),
-                numbered(self.entities, days.column("entity")),
+                known_numbers(self.templates, days.column("template_id")),
+                known_numbers(self.entities, days.column("entity")),
                 days.column("held_out").to_numpy(zero_copy_only=False),
             ),
             _pair(days.column("n"), days.column("n_repeated")),
@@ -82,7 +82,7 @@ class LiveUsage:
         self._totals, self._spans = np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64)
         self._totals_today, self._spans_today = self._totals.copy(), np.zeros((0, 2, 2), np.int64)
         self._grow()
-        who = numbered(self.entities, totals.column("entity"))
+        who = known_numbers(self.entities, totals.column("entity"))
         half = totals.column("held_out").to_numpy(zero_copy_only=False).astype(np.int64)
         np.add.at(self._totals, (who, half), totals.column("n").to_numpy())
         np.minimum.at(self._spans[:, 0], who, totals.column("first_ts").cast(pa.int64()).to_numpy())

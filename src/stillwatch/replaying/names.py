@@ -37,6 +37,6 @@ class Names:
         return out
 
 
-def numbered(names: Names, column: pa.ChunkedArray) -> Ints:
+def known_numbers(names: Names, column: pa.ChunkedArray) -> Ints:
     """Number of each name of a long column; all of them have one."""
     return places_in(pa.array(names.list, pa.string()), column)
