@@ -18,7 +18,7 @@ from typing import Any
 
 MOCK = "The mock says hello."
 START_SECONDS = 120
-FLUSH_SECONDS = 30
+FLUSH_SECONDS = 120
 
 CONFIG = """
 model_list:
@@ -212,12 +212,18 @@ class Proxy:
             return error.code
 
     def wait_for(self, counts: dict[str, int]) -> None:
-        """Wait until so many records were posted."""
+        """Wait until so many records were posted.
+
+        Raises:
+            RuntimeError: they were not, within `FLUSH_SECONDS`.
+        """
         end = time.monotonic() + FLUSH_SECONDS
         while time.monotonic() < end:
             if all(self.collected.count(name) >= count for name, count in counts.items()):
                 return
             time.sleep(0.2)
+        posted = {name: self.collected.count(name) for name in counts}
+        raise RuntimeError(f"the proxy was to post {counts}, and posted {posted}")
 
 
 @contextmanager
