@@ -1,6 +1,7 @@
 """k-means (Lloyd 1982) in single precision: one matrix product a round, the cheapest way to name topics."""
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
@@ -15,7 +16,7 @@ def k_means(data: Vectors, k: int, rounds: int, rng: np.random.Generator) -> Vec
 
     Args:
         data: shape (n, d), n >= k.
-        k: number of clusters, below 32,768.
+        k: number of clusters.
         rounds: most rounds of reassignment; fewer where nothing moves any more.
         rng: picks the first centres among the rows.
     """
@@ -33,7 +34,8 @@ def k_means(data: Vectors, k: int, rounds: int, rng: np.random.Generator) -> Vec
     return centres
 
 
-def _set_means(centres: Vectors, data: Vectors, label: NDArray[np.int64], changed: NDArray[np.bool_]) -> None:
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _set_means(centres, data, label, changed):  # type: ignore[no-untyped-def]
     """Set the centres of some clusters to the means of their rows, in place.
 
     Args:
@@ -42,13 +44,19 @@ def _set_means(centres: Vectors, data: Vectors, label: NDArray[np.int64], change
         label: shape (n,), cluster of each row.
         changed: shape (k,), the clusters.
     """
-    rows = np.flatnonzero(changed[label])
-    # Short numbers are sorted digit by digit.
-    rows = rows[np.argsort(label[rows].astype(np.int16), kind="stable")]
-    sizes = np.bincount(label[rows], minlength=len(centres))
-    filled = np.flatnonzero(sizes)
-    starts = np.cumsum(sizes[filled]) - sizes[filled]
-    centres[filled] = np.add.reduceat(data[rows], starts, axis=0) / sizes[filled, None]
+    sizes = np.zeros(len(centres), np.int64)
+    sums = np.zeros_like(centres)
+    for row in range(len(data)):
+        own = label[row]
+        if changed[own]:
+            sizes[own] += 1
+            into = sums[own]
+            for column in range(data.shape[1]):
+                into[column] += data[row, column]
+    for cluster in range(len(centres)):
+        if sizes[cluster]:
+            for column in range(data.shape[1]):
+                centres[cluster, column] = sums[cluster, column] / sizes[cluster]
 
 
 def nearest(data: Vectors, centres: Vectors) -> NDArray[np.int64]:
