@@ -34,8 +34,7 @@ def k_means(data: Vectors, k: int, rounds: int, rng: np.random.Generator) -> Vec
     return centres
 
 
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _set_means(centres, data, label, changed):  # type: ignore[no-untyped-def]
+def _set_means(centres: Vectors, data: Vectors, label: NDArray[np.int64], changed: NDArray[np.bool_]) -> None:
     """Set the centres of some clusters to the means of their rows, in place.
 
     Args:
@@ -44,19 +43,28 @@ def _set_means(centres, data, label, changed):  # type: ignore[no-untyped-def]
         label: shape (n,), cluster of each row.
         changed: shape (k,), the clusters.
     """
-    sizes = np.zeros(len(centres), np.int64)
-    sums = np.zeros_like(centres)
+    rows, sizes = _by_cluster(data, label, changed)
+    filled = np.flatnonzero(sizes)
+    starts = np.cumsum(sizes[filled]) - sizes[filled]
+    # Not added up in the kernel: rounding of another kind moves rows that are between two centres.
+    centres[filled] = np.add.reduceat(rows, starts, axis=0) / sizes[filled, None]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _by_cluster(data, label, changed):  # type: ignore[no-untyped-def]
+    """Rows of the changed clusters, one cluster after the other; and how many rows each cluster has there, (k,)."""
+    sizes = np.zeros(len(changed), np.int64)
+    for own in label:
+        sizes[own] += changed[own]
+    place = np.cumsum(sizes) - sizes
+    rows = np.empty((sizes.sum(), data.shape[1]), data.dtype)
     for row in range(len(data)):
         own = label[row]
         if changed[own]:
-            sizes[own] += 1
-            into = sums[own]
             for column in range(data.shape[1]):
-                into[column] += data[row, column]
-    for cluster in range(len(centres)):
-        if sizes[cluster]:
-            for column in range(data.shape[1]):
-                centres[cluster, column] = sums[cluster, column] / sizes[cluster]
+                rows[place[own], column] = data[row, column]
+            place[own] += 1
+    return rows, sizes
 
 
 def nearest(data: Vectors, centres: Vectors) -> NDArray[np.int64]:
