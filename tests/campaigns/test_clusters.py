@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from stillwatch.campaigns.clusters import k_means, nearest
+from stillwatch.campaigns.clusters import _by_cluster, k_means, nearest
 
 
 def plain(data, k, rounds, rng):
@@ -54,3 +56,15 @@ def test_rows_that_are_alike_and_between_two_centres_have_one_label():
     centres = np.concatenate([rng.normal(size=(88, 64)) * 0.1, [row + aside, row - aside]]).astype(np.float32)
     data = np.tile(row.astype(np.float32), (2_600, 1))
     assert len(np.unique(nearest(data, centres))) == 1
+
+
+@given(st.lists(st.integers(0, 4), max_size=40), st.lists(st.booleans(), min_size=5, max_size=5))
+@settings(deadline=None)
+def test_rows_of_changed_clusters_stand_together_in_order(label, changed):
+    data = np.arange(2 * len(label), dtype=np.float32).reshape(-1, 2)
+    kept = [
+        row for cluster in range(5) if changed[cluster] for row in range(len(label)) if label[row] == cluster
+    ]
+    rows, sizes = _by_cluster(data, np.array(label, np.int64), np.array(changed))
+    np.testing.assert_array_equal(rows, data[kept])
+    assert sizes.tolist() == [label.count(cluster) * changed[cluster] for cluster in range(5)]

@@ -23,7 +23,7 @@ def coefficient(counts: IntArray) -> FloatArray:
 def tables(draw):
     n_accounts, n_labels = draw(st.integers(1, 5)), draw(st.integers(1, 6))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    counts = rng.poisson(draw(st.sampled_from([0.2, 1.0, 8.0])), (n_accounts, n_labels))
+    counts = rng.poisson(draw(st.sampled_from([0.2, 1.0, 8.0, 60.0])), (n_accounts, n_labels))
     base = rng.dirichlet(np.full(n_labels, draw(st.sampled_from([0.5, 5.0]))), n_accounts) + 1e-6
     base /= base.sum(axis=1, keepdims=True)
     precision = np.exp(rng.uniform(-4, 8, (n_accounts, 3)))

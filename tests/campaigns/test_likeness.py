@@ -7,9 +7,9 @@ import pytest
 
 from stillwatch.campaigns.exchangeability import label_test, topics
 from stillwatch.campaigns.families import TOPICS
-from stillwatch.campaigns.likeness import PLAINLY_LOYAL, likeness_test
+from stillwatch.campaigns.likeness import PLAINLY_LOYAL, _bases, likeness_test
 from stillwatch.campaigns.material import Material
-from stillwatch.campaigns.sample import GroupSample
+from stillwatch.campaigns.sample import DAY_US, GroupSample
 from tests.campaigns.innocents import world
 
 ACCOUNTS, EACH, DIMENSIONS = 200, 24, 64
@@ -81,3 +81,25 @@ def test_topics_lose_their_evidence_where_tasks_have_many_words(documents, sign)
     found = material.verdicts()[TOPICS]
     assert sign * found.log_e > 0
     assert (found.innocent_share > 2 / 3) == documents
+
+
+def mean_of_others(sample: GroupSample, row: int, inside: np.ndarray, prior: np.ndarray) -> np.ndarray:
+    """As the definition says it."""
+    others = sample.content[inside & ~sample.held_out & (sample.entity != sample.entity[row])]
+    return np.asarray((8.0 * prior + others.astype(np.float64).sum(axis=0)) / (8.0 + len(others)))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bases_are_shrunk_means_of_what_others_ask(seed):
+    rng = np.random.default_rng(seed)
+    w = world(seed)
+    sample = w.sample(w.queue(6, 150, n_templates=3))
+    sample = replace(sample, template=rng.integers(0, 3, len(sample.ts)) * 7)
+    base, own = _bases(sample)
+    day = (sample.ts - sample.ts.min()) // DAY_US
+    for row in range(len(sample.ts)):
+        of_template = sample.template == sample.template[row]
+        expected = np.zeros(sample.content.shape[1])
+        for inside in (np.ones(len(day), bool), of_template, of_template & (day == day[row])):
+            expected = mean_of_others(sample, row, inside, expected)
+        np.testing.assert_allclose(base[own[row]], expected, atol=1e-12)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
-from stillwatch.links.poisson_binomial import log_tail, log_tails_of_laws
+from stillwatch.links.poisson_binomial import log_tail, log_tails, log_tails_of_laws
 
 probability = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 1.0, 1e-12, 1e-200, 1 - 1e-9]))
 
@@ -23,6 +23,22 @@ def brute_force(p: list[float], k: int) -> float:
 def test_tail_equals_the_sum_over_all_outcomes(p: list[float], k: int) -> None:
     exact = brute_force(p, k)
     assert np.exp(log_tail(np.array(p), k)) == pytest.approx(exact, rel=1e-8, abs=1e-290)
+
+
+@given(st.integers(0, 4), st.data())
+def test_several_laws_are_each_for_itself(m: int, data: st.DataObject) -> None:
+    laws = data.draw(st.lists(st.lists(probability, min_size=m, max_size=m), max_size=4))
+    k = [data.draw(st.integers(-1, 10)) for _ in laws]
+    n = data.draw(st.lists(st.integers(0, 3), min_size=m, max_size=m))
+    found = log_tails(np.array(laws).reshape(len(laws), m), np.array(k, np.int64), np.array(n, np.int64))
+    for p, count, log_p in zip(laws, k, found, strict=True):
+        assert log_p == pytest.approx(log_tail(np.repeat(p, n), count), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("wrong", [-0.1, 1.1, np.nan])
+def test_what_is_no_probability_is_an_error(wrong: float) -> None:
+    with pytest.raises(ValueError, match="probabilities"):
+        log_tail(np.array([0.5, wrong]), 1)
 
 
 @given(st.integers(1, 300), st.floats(1e-6, 1 - 1e-6), st.data())

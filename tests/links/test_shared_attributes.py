@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import logsumexp
 from scipy.stats import binom
 
 from stillwatch.links.bicm import fit_bicm
 from stillwatch.links.incidence import Incidence
-from stillwatch.links.shared_attributes import shared_attribute_test
+from stillwatch.links.shared_attributes import _corrected, shared_attribute_test
 from tests.links.worlds import draw, planted, rewired
 
 LEVELS = (0.2, 0.05, 0.01, 0.002)
@@ -17,6 +20,26 @@ def assert_valid(log_p: list[float]) -> None:
     for level in LEVELS:
         hits = int(np.sum(np.array(log_p) <= np.log(level)))
         assert hits <= binom.isf(1e-4, len(log_p), level), (level, hits)
+
+
+def plainly_corrected(log_p: float, unknown: int, sizes: np.ndarray, tails: np.ndarray) -> float:
+    """Every value of the kind has the largest attainable p-value that is no larger."""
+    terms = [np.log(unknown) + log_p] if unknown else []
+    for size, row in zip(sizes, tails, strict=True):
+        below = [max(tail, -650.0) for tail in row if -np.inf < tail <= log_p * (1 - 1e-12)]
+        terms += [np.log(size) + max(below)] if below else []
+    return min(0.0, max(float(logsumexp(terms)) if terms else -np.inf, log_p))
+
+
+@given(st.integers(0, 4), st.integers(0, 3), st.integers(0, 2**32 - 1))
+def test_corrected_for_all_values_that_could_have_been_it(n: int, unknown: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(1, 1_000, n)
+    tails = -np.sort(rng.choice([1.0, 30.0, 400.0, 900.0, np.inf], (n, 6)) * rng.uniform(0.5, 1, (n, 6)))
+    log_p = np.append(-rng.uniform(0, 640, 4), tails[:1, 0].clip(-640))
+    found = _corrected(log_p, unknown, sizes, tails)
+    expected = [plainly_corrected(one, unknown, sizes, tails) for one in log_p.tolist()]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -1,6 +1,7 @@
 """k-means (Lloyd 1982) in single precision: one matrix product a round, the cheapest way to name topics."""
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
@@ -15,7 +16,7 @@ def k_means(data: Vectors, k: int, rounds: int, rng: np.random.Generator) -> Vec
 
     Args:
         data: shape (n, d), n >= k.
-        k: number of clusters, below 32,768.
+        k: number of clusters.
         rounds: most rounds of reassignment; fewer where nothing moves any more.
         rng: picks the first centres among the rows.
     """
@@ -42,13 +43,28 @@ def _set_means(centres: Vectors, data: Vectors, label: NDArray[np.int64], change
         label: shape (n,), cluster of each row.
         changed: shape (k,), the clusters.
     """
-    rows = np.flatnonzero(changed[label])
-    # Short numbers are sorted digit by digit.
-    rows = rows[np.argsort(label[rows].astype(np.int16), kind="stable")]
-    sizes = np.bincount(label[rows], minlength=len(centres))
+    rows, sizes = _by_cluster(data, label, changed)
     filled = np.flatnonzero(sizes)
     starts = np.cumsum(sizes[filled]) - sizes[filled]
-    centres[filled] = np.add.reduceat(data[rows], starts, axis=0) / sizes[filled, None]
+    # Not added up in the kernel: rounding of another kind moves rows that are between two centres.
+    centres[filled] = np.add.reduceat(rows, starts, axis=0) / sizes[filled, None]
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _by_cluster(data, label, changed):  # type: ignore[no-untyped-def]
+    """Rows of the changed clusters, one cluster after the other; and how many rows each cluster has there, (k,)."""
+    sizes = np.zeros(len(changed), np.int64)
+    for own in label:
+        sizes[own] += changed[own]
+    place = np.cumsum(sizes) - sizes
+    rows = np.empty((sizes.sum(), data.shape[1]), data.dtype)
+    for row in range(len(data)):
+        own = label[row]
+        if changed[own]:
+            for column in range(data.shape[1]):
+                rows[place[own], column] = data[row, column]
+            place[own] += 1
+    return rows, sizes
 
 
 def nearest(data: Vectors, centres: Vectors) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stillwatch.campaigns.evalues import log_e_from_log_p
+from stillwatch.exchange.numbering import places_among
 from stillwatch.links.bicm import BipartiteModel
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.shared_attributes import (
@@ -120,13 +121,15 @@ def owner_share(
         models: attributes of all entities.
     """
     largest = 0.0
+    known = entities >= 0
     for kind in OWNED_BY:
-        if kind not in shared:
+        if kind not in shared or not shared[kind].shared:
             continue
-        incidence = models.attributes.kinds[kind]
-        for value in shared[kind].shared:
-            holders = incidence.holders(value.number)
-            largest = max(largest, float(weight[np.isin(entities, holders)].sum()))
+        held, member = models.attributes.kinds[kind].values_of(entities[known])
+        tied = np.sort(np.array([value.number for value in shared[kind].shared], np.int64))
+        place = places_among(tied, held)
+        behind = np.bincount(place[place >= 0], weights=weight[known][member[place >= 0]])
+        largest = max(largest, float(behind.max()))
     return largest / max(float(weight.sum()), 1.0)
 
 

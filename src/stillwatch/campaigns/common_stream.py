@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stillwatch.campaigns.dirichlet_multinomial import log_likelihoods
+from stillwatch.campaigns.grouped_rows import numbered_as_met
 from stillwatch.campaigns.mixture import Verdict, dealt_test
 from stillwatch.campaigns.sample import HOUR_US, GroupSample
 
@@ -40,13 +41,10 @@ def common_stream_test(sample: GroupSample) -> Verdict:
     # An account cannot be active before it exists: its base is one head's share within its own lifetime.
     inside = cumulative[last + 1] - cumulative[first]
     tested = sample.held_out
-    cell, count = np.unique(sample.entity[tested] * n_hours + hour[tested], return_counts=True)
-    account, cell_hour = cell // n_hours, cell % n_hours
+    account, cell_hour, count = _cells(sample.entity[tested], hour[tested], n_hours)
     base = per_head[cell_hour] / inside[account]
-    totals = np.bincount(account, weights=count, minlength=sample.n_entities)
-    likelihood = log_likelihoods(
-        account, count.astype(np.float64), base, _precisions(np.asarray(totals, np.float64), sample.part)
-    )
+    totals = np.bincount(sample.entity[tested], minlength=sample.n_entities).astype(np.float64)
+    likelihood = log_likelihoods(account, count, base, _precisions(totals, sample.part))
     return dealt_test(likelihood, DISPERSIONS >= CLUMPED)
 
 
@@ -54,10 +52,10 @@ def dispersion(sample: GroupSample) -> float:
     """Pearson chi2/df of the group's account x hour table (all exchanges), for the report."""
     hour = _hours(sample)
     n_hours = int(hour.max()) + 1
-    cell, count = np.unique(sample.entity * n_hours + hour, return_counts=True)
+    account, cell_hour, count = _cells(sample.entity, hour, n_hours)
     row, column = np.bincount(sample.entity), np.bincount(hour)
     # The squares over what is expected, where there is anything; all that is expected where there is nothing.
-    squares = (count.astype(np.float64) ** 2 / row[cell // n_hours] / column[cell % n_hours]).sum()
+    squares = (count**2 / row[account] / column[cell_hour]).sum()
     freedom = max((int((row > 0).sum()) - 1) * (int((column > 0).sum()) - 1), 1)
     return float((squares - 1.0) * len(hour) / freedom)
 
@@ -66,6 +64,14 @@ def _hours(sample: GroupSample) -> NDArray[np.int64]:
     """Clock hours, counted from the group's first: the first exchange must not decide where hours begin."""
     hour = sample.ts // HOUR_US
     return np.asarray(hour - hour.min(), dtype=np.int64)
+
+
+def _cells(
+    entity: NDArray[np.int64], hour: NDArray[np.int64], n_hours: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    """Account and hour of each cell of the account x hour table that is not empty, and the exchanges in it."""
+    number, first = numbered_as_met(entity * n_hours + hour)
+    return entity[first], hour[first], np.bincount(number).astype(np.float64)
 
 
 def _lifetimes(sample: GroupSample, n_hours: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

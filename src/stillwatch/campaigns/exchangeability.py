@@ -13,14 +13,14 @@ dealt, which is why this family never stands alone.
 """
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from stillwatch.campaigns.clusters import k_means, nearest
 from stillwatch.campaigns.dirichlet_multinomial import log_likelihoods
+from stillwatch.campaigns.grouped_rows import numbered_as_met
 from stillwatch.campaigns.mixture import Verdict, dealt_test
 from stillwatch.campaigns.sample import DAY_US, GroupSample
-from stillwatch.exchange.numbering import numbered
 
 LOYAL_PRECISION = 50.0
 PRECISIONS = np.array([0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, np.inf])
@@ -74,9 +74,10 @@ def label_likelihoods(
     base = _base(sample, template, label, n_labels)
     tested = sample.held_out
     cells = sample.entity[tested] * n_labels + label[tested]
-    cell, count = np.unique(cells, return_counts=True)
+    number, first = numbered_as_met(cells)
+    cell, count = cells[first], np.bincount(number).astype(np.float64)
     precision = np.tile(PRECISIONS, (sample.n_entities, 1))
-    return log_likelihoods(cell // n_labels, count.astype(np.float64), base.ravel()[cell], precision)
+    return log_likelihoods(cell // n_labels, count, base.ravel()[cell], precision)
 
 
 def topics(sample: GroupSample, seed: int) -> tuple[NDArray[np.int64], int]:
@@ -102,13 +103,12 @@ def _base(
     be compared with itself and look dealt.
     """
     found, n = np.flatnonzero(~sample.held_out), sample.n_entities
-    _, template = numbered(template, int(template.max()) + 1)
+    template, templates = numbered_as_met(template)
     day = (sample.ts - sample.ts.min()) // DAY_US
-    days, n_templates = int(day.max()) + 1, int(template.max()) + 1
-    strata, stratum = numbered(template * days + day, n_templates * days)
-    template_of = strata // days
-    pairs, pair = numbered(sample.entity * len(strata) + stratum, n * len(strata))
-    entity, of = pairs // len(strata), pairs % len(strata)
+    stratum, strata = numbered_as_met(template * (int(day.max()) + 1) + day)
+    template_of, n_templates = template[strata], len(templates)
+    pair, pairs = numbered_as_met(sample.entity * len(strata) + stratum)
+    entity, of = sample.entity[pairs], stratum[pairs]
 
     # Weights of the discovery counts of stratum, template and group in each account's base.
     own = np.bincount(pair[found], minlength=len(pairs))
@@ -127,8 +127,8 @@ def _base(
     strata_counts = _counts(stratum[found], label[found], (len(strata), n_labels))
     template_counts = _counts(template[found], label[found], (n_templates, n_labels))
     group_counts = template_counts.sum(axis=0)
-    base = csr_array((by_stratum, (entity, of)), shape=(n, len(strata))) @ strata_counts
-    base += by_template @ template_counts + np.outer(by_group, group_counts + 0.5)
+    base = by_template @ template_counts + np.outer(by_group, group_counts + 0.5)
+    _add_rows(base, entity, by_stratum, strata_counts, of)
     who = sample.entity[found]
     weight = by_stratum[pair[found]] + by_template[who, template[found]] + by_group[who]
     np.subtract.at(base, (who, label[found]), weight)
@@ -136,6 +136,16 @@ def _base(
     base = np.maximum(base, 1e-12)
     base[np.bincount(entity, weights=tested, minlength=n) == 0] = 1.0
     return np.asarray(base / base.sum(axis=1, keepdims=True))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _add_rows(sums, into, weight, rows, which):  # type: ignore[no-untyped-def]
+    """Add to row `into[i]` of `sums` the row `which[i]` of `rows`, `weight[i]` times."""
+    for place in range(len(into)):
+        if weight[place] > 0:
+            whole, part = sums[into[place]], rows[which[place]]
+            for column in range(rows.shape[1]):
+                whole[column] += weight[place] * part[column]
 
 
 def _counts(row: NDArray[np.int64], column: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.float64]:

@@ -14,13 +14,13 @@ accounts with one held-out task. Evaded, as the topics are, by giving each accou
 """
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from stillwatch.campaigns.evalues import LN10
+from stillwatch.campaigns.grouped_rows import first_of_each, numbered_as_met, sums_of_groups
 from stillwatch.campaigns.mixture import Verdict, dealt_test
 from stillwatch.campaigns.sample import DAY_US, GroupSample
-from stillwatch.exchange.numbering import numbered
 
 LOYAL_SHARE = 0.005
 """Least share of an account's own direction that is loyal; the least that was measured of people's texts is 0.016 (two
@@ -35,6 +35,7 @@ SHARES = np.array([0, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0
 _SHRINKAGE = 8.0
 _RIDGE = 0.1
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
 
 
 def likeness_test(sample: GroupSample) -> Verdict:
@@ -42,16 +43,19 @@ def likeness_test(sample: GroupSample) -> Verdict:
 
     A task that an account sends again (a retry, several answers to pick the best of) counts once.
     """
-    once = _first_of_each(sample)
-    residual = _whitened(_residual(sample), once & ~sample.held_out)
-    tested = once & sample.held_out
-    who, rest = sample.entity[tested], residual[tested]
-    if not len(who):
+    once = first_of_each(sample.entity, sample.content.view(np.uint32))
+    tested = np.flatnonzero(once & sample.held_out)
+    if not len(tested):
         return Verdict(0.0, np.zeros(sample.n_entities), 1.0)
+    base, own = _bases(sample)
+    known = np.flatnonzero(once & ~sample.held_out)
+    white = _whitening(_differences(sample.content, base, own, known if len(known) else np.arange(len(once))))
+    rest = _differences(sample.content, base, own, tested)
     dimensions = rest.shape[1]
-    count = np.bincount(who, minlength=sample.n_entities)
-    sums = _sums(who, rest, sample.n_entities)
-    scale = float((rest**2).sum()) / rest.size
+    count = np.bincount(sample.entity[tested], minlength=sample.n_entities)
+    # The sum of turned rows is the turned sum, and the sum of their squares follows from the products of columns.
+    sums = sums_of_groups(sample.entity[tested], rest, sample.n_entities) @ white
+    scale = float((white * (rest.T @ rest @ white)).sum()) / rest.size
     length = (sums**2).sum(axis=1) / np.maximum(count, 1) / max(scale, 1e-12)
     # Of m tasks with a common direction the sum's variance is 1 + (m - 1) times its share, in each dimension.
     variance = 1.0 + np.maximum(count - 1, 0)[:, None] * SHARES
@@ -60,55 +64,85 @@ def likeness_test(sample: GroupSample) -> Verdict:
     return dealt_test(likelihood, SHARES >= LOYAL_SHARE)
 
 
-def _first_of_each(sample: GroupSample) -> NDArray[np.bool_]:
-    """Whether no earlier exchange of the account has the same vector."""
-    rows = np.column_stack([sample.entity.astype(np.float32), sample.content])
-    keys = np.ascontiguousarray(rows).view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel()
-    first = np.zeros(len(rows), dtype=bool)
-    first[np.unique(keys, return_index=True)[1]] = True
-    return first & sample.content.any(axis=1)
-
-
-def _residual(sample: GroupSample) -> FloatArray:
-    """The vectors without what others ask of the template that day: shrunk to the template's and the group's mean.
+def _bases(sample: GroupSample) -> tuple[FloatArray, IntArray]:
+    """What others ask of the template that day, shrunk to the template's and the group's mean: vectors, shape (m, d),
+    one for each account's template and day, and which of them is that of each exchange, shape (n,).
 
     An account's own discovery half is taken out of all three, as in `exchangeability`.
     """
     day = (sample.ts - sample.ts.min()) // DAY_US
-    _, template = numbered(sample.template, int(sample.template.max()) + 1)
-    base = _means_of_others(sample, np.zeros_like(template), np.zeros((1, sample.content.shape[1])))
-    base = _means_of_others(sample, template, base)
-    base = _means_of_others(sample, template * (int(day.max()) + 1) + day, base)
-    return np.asarray(sample.content - base)
+    template, _ = numbered_as_met(sample.template)
+    stratum, _ = numbered_as_met(template * (int(day.max()) + 1) + day)
+    own, first = numbered_as_met(stratum * sample.n_entities + sample.entity)
+    found = np.flatnonzero(~sample.held_out)
+    on_day = sums_of_groups(own[found], sample.content[found], len(first))
+    n_on_day = _totals(own[found], np.ones(len(found)), len(first))
+    entity, template, stratum = sample.entity[first], template[first], stratum[first]
+    # Sums of an account's templates are sums of its days, and so on: no exchange is looked at again.
+    of_template, first = numbered_as_met(template * sample.n_entities + entity)
+    in_template = sums_of_groups(of_template, on_day, len(first))
+    n_in_template = _totals(of_template, n_on_day, len(first))
+    of_group = sums_of_groups(entity[first], in_template, sample.n_entities)
+    n_of_group = _totals(entity[first], n_in_template, sample.n_entities)
+    nobody = np.zeros(sample.n_entities, np.int64)
+    base = np.zeros((1, sample.content.shape[1]))
+    base = _means_of_others(of_group, n_of_group, nobody, base, nobody)
+    base = _means_of_others(in_template, n_in_template, template[first], base, entity[first])
+    return _means_of_others(on_day, n_on_day, stratum, base, of_template), own
 
 
-def _means_of_others(sample: GroupSample, stratum: NDArray[np.int64], prior: FloatArray) -> FloatArray:
-    """Of each exchange the mean of its stratum's discovery half without its account, shrunk to the prior."""
-    found = ~sample.held_out
-    _, stratum = numbered(stratum, int(stratum.max()) + 1)
-    _, pair = numbered(
-        stratum * sample.n_entities + sample.entity, int(stratum.max() + 1) * sample.n_entities
-    )
-    totals, counts = _SHRINKAGE * prior, np.full(len(stratum), _SHRINKAGE)
-    for group, sign in ((stratum, 1.0), (pair, -1.0)):
-        n = int(group.max()) + 1
-        totals = totals + sign * _sums(group[found], sample.content[found], n)[group]
-        counts = counts + sign * np.bincount(group[found], minlength=n)[group]
-    return np.asarray(totals / counts[:, None])
+def _means_of_others(
+    sums: FloatArray, counts: FloatArray, stratum: IntArray, prior: FloatArray, above: IntArray
+) -> FloatArray:
+    """Mean of each account's stratum without the account, shrunk to a prior, shape (m, d).
+
+    Args:
+        sums: of what each account asked in each of its strata, shape (m, d).
+        counts: how much it was, shape (m,).
+        stratum: which stratum it is, shape (m,).
+        prior: vectors, shape (k, d).
+        above: which of them it is shrunk to, shape (m,).
+    """
+    n = int(stratum.max()) + 1
+    weights = _SHRINKAGE + _totals(stratum, counts, n)[stratum] - counts
+    return np.asarray(_shrunk(sums, sums_of_groups(stratum, sums, n), (stratum, above), prior, weights))
 
 
-def _sums(group: NDArray[np.int64], rows: NDArray[np.floating], n: int) -> FloatArray:
-    """Sum of the rows of each group 0..n-1."""
-    size = len(group)
-    member = csr_array((np.ones(size), (group, np.arange(size))), shape=(n, size))
-    return np.asarray(member @ rows, dtype=np.float64)
+def _totals(group: IntArray, counts: FloatArray, n: int) -> FloatArray:
+    """Sum of the counts of each group 0..n-1."""
+    return np.asarray(np.bincount(group, weights=counts, minlength=n), dtype=np.float64)
 
 
-def _whitened(rows: FloatArray, known: NDArray[np.bool_]) -> FloatArray:
-    """All directions equally strong, so that a slot's few frequent words do not drown the others."""
+@njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator, unused-ignore]
+def _shrunk(sums, totals, places, prior, weights):  # type: ignore[no-untyped-def]
+    """See `_means_of_others`."""
+    stratum, above = places
+    means = np.empty_like(sums)
+    for one in range(len(sums)):
+        whole, before = totals[stratum[one]], prior[above[one]]
+        for column in range(sums.shape[1]):
+            means[one, column] = (_SHRINKAGE * before[column] + whole[column] - sums[one, column]) / weights[
+                one
+            ]
+    return means
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _differences(content, base, own, rows):  # type: ignore[no-untyped-def]
+    """Some rows of `content` (n, d) less the `base` (m, d) of each, which `own` (n,) tells."""
+    rest = np.empty((len(rows), content.shape[1]))
+    for place in range(len(rows)):
+        expected = base[own[rows[place]]]
+        for column in range(content.shape[1]):
+            rest[place, column] = content[rows[place], column] - expected[column]
+    return rest
+
+
+def _whitening(rows: FloatArray) -> FloatArray:
+    """The turn after which all directions are equally strong, so that a slot's few frequent words do not drown the
+    others, shape (d, d)."""
     dimensions = rows.shape[1]
-    fit = rows[known] if known.any() else rows
-    covariance = fit.T @ fit / len(fit)
+    covariance = rows.T @ rows / len(rows)
     covariance += np.eye(dimensions) * max(float(np.trace(covariance)) / dimensions * _RIDGE, 1e-12)
     strength, direction = np.linalg.eigh(covariance)
-    return np.asarray(rows @ (direction / np.sqrt(strength)))
+    return np.asarray(direction / np.sqrt(strength))

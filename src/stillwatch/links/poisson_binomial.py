@@ -38,24 +38,52 @@ def log_tail(p: Floats, k: int, n: Ints | None = None, budget: int = BUDGET) -> 
     Raises:
         ValueError: a probability outside [0, 1].
     """
+    n = np.ones(len(p), np.int64) if n is None else n
+    return float(log_tails(np.asarray(p, np.float64)[None], np.array([k], np.int64), n, budget)[0])
+
+
+def log_tails(p: Floats, k: Ints, n: Ints, budget: int = BUDGET) -> Floats:
+    """`log_tail` of several laws over the same tosses, shape (n_laws,).
+
+    Args:
+        p: probabilities of the kinds of tosses under each law (n_laws, m), each in [0, 1].
+        k: count of each law (n_laws,).
+        n: how many tosses of each kind (m,), in all laws.
+        budget: most additions for each law.
+
+    Raises:
+        ValueError: a probability outside [0, 1].
+    """
     p = np.ascontiguousarray(p, np.float64)
     if p.size and not (p.min() >= 0 and p.max() <= 1):
         raise ValueError("probabilities must lie in [0, 1]")
-    n = np.ones(p.size, np.int64) if n is None else n
-    k -= int(n[p == 1].sum())
-    uncertain = (p > 0) & (p < 1) & (n > 0)
-    p, n = p[uncertain], n[uncertain]
-    tosses = int(n.sum())
+    return np.asarray(_log_tails(p, k, n, budget))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _log_tails(p: Floats, k: Ints, n: Ints, budget: int) -> Floats:
+    found = np.empty(len(k))
+    for law in range(len(k)):
+        certain = n[p[law] == 1].sum()
+        uncertain = (p[law] > 0) & (p[law] < 1) & (n > 0)
+        found[law] = min(0.0, _log_tail(p[law][uncertain], n[uncertain], k[law] - certain, budget))
+    return found
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _log_tail(p: Floats, n: Ints, k: int, budget: int) -> float:
+    """As `log_tail`, of tosses none of which is certain."""
+    tosses = n.sum()
     if k <= 0:
         return 0.0
     if k > tosses:
         return -np.inf
     if k == tosses:
-        return float(n @ np.log(p))
-    if k <= n @ p:
-        return min(0.0, float(np.log(_tails_of_kinds(p, n, k)[k]))) if tosses * k <= budget else 0.0
+        return float((n * np.log(p)).sum())
+    if k <= (n * p).sum():
+        return float(np.log(_tails_of_kinds(p, n, k)[k])) if tosses * k <= budget else 0.0
     theta = _tilt(np.log(p) - np.log1p(-p), n, float(k))
-    return min(0.0, float(_tilted_tail(p, n, (k, theta), budget)))
+    return float(_tilted_tail(p, n, (k, theta), budget))
 
 
 def log_tails_of_laws(p: Floats, n: Ints, k: Ints) -> Floats:

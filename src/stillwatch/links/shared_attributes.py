@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from stillwatch.exchange.numbering import numbered
 from stillwatch.links.bicm import BipartiteModel
 from stillwatch.links.incidence import Incidence
-from stillwatch.links.poisson_binomial import log_tail, log_tails_of_laws
+from stillwatch.links.poisson_binomial import log_tails, log_tails_of_laws
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -179,10 +180,10 @@ class _GroupLaw:
         there = np.flatnonzero(count)
         return example[there], count[there]
 
-    def log_tail(self, value_class: int, k: int) -> float:
-        """ln P(k members or more have a value of that class)."""
+    def log_tails(self, classes: Ints, k: Ints) -> Floats:
+        """ln P(that many members or more have a value of that class), of some classes and counts (n,)."""
         one, count = self.kinds
-        return log_tail(self.model.probabilities(one, value_class), k, count)
+        return log_tails(self.model.probabilities_of_classes(one, classes), k, count)
 
     def _log_tails(self, classes: Ints, k: Ints) -> Floats:
         """ln P(j or more) of each class for j = 0.. up to its k, (n_classes, largest k + 1), -inf beyond."""
@@ -224,42 +225,69 @@ class _GroupLaw:
             return expected, 0.0
         return expected, float(n_shared - expected - n_shared * np.log(n_shared / max(expected, 1e-300)))
 
-    def corrected(self, log_p: float) -> float:
-        """ln of a bound on P(any value of the kind has a p-value as small as exp(log_p))."""
-        unknown, sizes, tails = self.attainable
-        total = np.log(unknown) + log_p if unknown else -np.inf
-        if sizes.size:
-            reached = np.full(sizes.size, log_p)
-            if log_p > _LOG_FLOOR:
-                below = np.where(tails <= log_p * (1 - 1e-12), tails, -np.inf).max(axis=1)
-                reached = np.where(below > -np.inf, np.maximum(below, _LOG_FLOOR), -np.inf)
-            total = np.logaddexp(total, _log_sum(np.log(sizes) + reached))
+    def corrected(self, log_p: Floats) -> Floats:
+        """ln of a bound on P(any value of the kind has a p-value as small as exp(log_p)), of each log_p (n,)."""
+        return np.asarray(_corrected(log_p, *self.attainable))
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _corrected(log_p, unknown, sizes, tails):  # type: ignore[no-untyped-def]
+    """See `_GroupLaw.corrected` and `_GroupLaw.attainable`; each row of `tails` falls."""
+    found = np.empty(len(log_p))
+    log_sizes = np.log(sizes.astype(np.float64))
+    terms = np.empty(len(sizes) + 1)
+    for number in range(len(log_p)):
+        bound = log_p[number]
+        terms[-1] = np.log(unknown) + bound if unknown else -np.inf
+        for one in range(len(sizes)):
+            terms[one] = log_sizes[one] + _largest_below(tails[one], bound)
         # The observed value is itself one that could have been it.
-        return float(min(0.0, max(total, log_p)))
+        found[number] = min(0.0, max(_log_sum(terms), bound))
+    return found
 
 
-def _log_sum(terms: Floats) -> float:
-    top = float(terms.max())
-    return top + float(np.log(np.exp(terms - top).sum())) if top > -np.inf else top
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _largest_below(tails, log_p):  # type: ignore[no-untyped-def]
+    """Largest of some falling ln P that is no more than `log_p`; -inf where there is none. Below `_LOG_FLOOR` they are
+    not told apart."""
+    if log_p <= _LOG_FLOOR:
+        return log_p
+    limit = log_p * (1 - 1e-12)
+    for tail in tails:
+        if tail <= limit:
+            return max(tail, _LOG_FLOOR) if tail > -np.inf else -np.inf
+    return -np.inf
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _log_sum(terms):  # type: ignore[no-untyped-def]
+    top = terms.max()
+    return top + np.log(np.exp(terms - top).sum()) if top > -np.inf else top
 
 
 def _best_values(held: Ints, holders: Ints, law: _GroupLaw, incidence: Incidence) -> tuple[SharedValue, ...]:
     classes, where = np.unique(law.model.value_class[held], return_inverse=True)
-    expected = law.expected(classes)[where.reshape(-1)]
+    where = where.reshape(-1)
+    expected = law.expected(classes)[where]
     surprise = holders * np.log(holders / np.maximum(expected, 1e-300)) - holders + expected
     surprise[holders <= expected] = 0.0
     ranked = np.lexsort((held, -surprise))[:_RANKED]
-    known: dict[tuple[int, int], tuple[float, float]] = {}
-    found = []
-    for at in ranked:
-        value, count = int(held[at]), int(holders[at])
-        key = (int(law.model.value_class[value]), count)
-        if key not in known:
-            single = law.log_tail(*key)
-            known[key] = (single, law.corrected(single))
-        single, corrected = known[key]
-        degree = int(incidence.value_degrees[value])
-        found.append(
-            SharedValue(incidence.values[value], count, degree, float(expected[at]), single, corrected, value)
+    # Values of one class with as many holders have one law.
+    key = where[ranked] * (int(holders.max()) + 1) + holders[ranked]
+    _, first, law_of = np.unique(key, return_index=True, return_inverse=True)
+    examples = ranked[first]
+    single = law.log_tails(classes[where[examples]], holders[examples])
+    corrected = law.corrected(single)
+    found = [
+        SharedValue(
+            incidence.values[value],
+            int(holders[at]),
+            int(incidence.value_degrees[value]),
+            float(expected[at]),
+            float(single[number]),
+            float(corrected[number]),
+            value,
         )
+        for at, value, number in zip(ranked, held[ranked].tolist(), law_of.reshape(-1), strict=True)
+    ]
     return tuple(sorted(found, key=lambda s: (s.log_p_single, s.value)))
