@@ -218,7 +218,7 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
     else:
         take_signatures(run, found.text_bytes)
     run.steps(family_steps(memory.known.families, settings.threads))
-    run.steps(link_steps())
+    run.steps(link_steps(threads=settings.threads))
     run.steps(signal_steps())
     run.steps(account_steps())
     run.steps(usage_steps())
