@@ -102,7 +102,10 @@ class _Bundle:
     @cached_property
     def log_e(self) -> float:
         """Natural logarithm of the e-value that their use is a matter of the account."""
-        return log_e_of_use(self.users, self.usage.exposures)
+        known = self.usage.log_e_of_bundles
+        if self.templates not in known:
+            known[self.templates] = log_e_of_use(self.users, self.usage.exposures)
+        return known[self.templates]
 
 
 @dataclass(frozen=True)
