@@ -355,8 +355,10 @@ def _rare(
 def _log_probability(
     inside: NDArray[np.int64], everywhere: NDArray[np.int64], drawn: int, n: int
 ) -> NDArray[np.float64]:
-    """Natural logarithm of P(exactly so many inside): as `hypergeom.logpmf`, most of whose time goes into looking at its
-    arguments."""
+    """Natural logarithm of P(exactly so many inside).
+
+    As `hypergeom.logpmf`, most of whose time goes into looking at its arguments.
+    """
     others = n - everywhere
     ways = betaln(everywhere + 1, 1) + betaln(others + 1, 1) + betaln(n - drawn + 1, drawn + 1)
     ways -= betaln(inside + 1, everywhere - inside + 1) + betaln(
