@@ -135,15 +135,14 @@ def _pair(
         chance[block] += math.exp(min(0.0, both + null.log_sum[kind, n_tiers - 1, s, t]))
         best[block] = min(best[block], by_kind[kind] + null.log_block[block])
     product, seen = best.sum(), 0.0
+    for block in range(chance.size):
+        if best[block] < 0:
+            seen += math.log(min(1.0, max(chance[block], 1e-300)))
     # The term of the sets that are below 1 is a bound from below; nearly all pairs end here.
-    if product > loosest:
+    if min(product, seen) > loosest:
         return 0.0
     for block in range(chance.size):
         chance[block] = math.log(min(1.0, max(chance[block], 1e-300)))
-        if best[block] < 0:
-            seen += chance[block]
-    if min(product, seen) > loosest:
-        return 0.0
     return product_p_value(product, chance)
 
 
