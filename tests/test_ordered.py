@@ -9,7 +9,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from stillwatch.ordered import in_order
+from stillwatch.ordered import ahead, in_order
 
 
 class FaultError(Exception):
@@ -89,3 +89,26 @@ def test_threads_end_with_their_reader() -> None:
     with closing(in_order([source(list(range(1000)))] * 4, 3, lambda item: 1, 5)) as found:
         assert next(found) == 0
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_is_begun_ahead_comes_when_it_is_asked_for(threads: int) -> None:
+    begun = threading.Event()
+
+    def work() -> int:
+        begun.set()
+        return 7
+
+    found = ahead(work, threads)
+    assert begun.wait(10 if threads > 1 else 0) == (threads > 1)
+    assert found() == 7
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_error_ahead_is_raised_where_it_is_asked_for(threads: int) -> None:
+    def work() -> int:
+        raise FaultError
+
+    found = ahead(work, threads)
+    with pytest.raises(FaultError):
+        found()

@@ -39,6 +39,24 @@ def in_order(
             work.stop()
 
 
+def ahead(work: Callable[[], Item], threads: int) -> Callable[[], Item]:
+    """Begin in a thread of its own with what is wanted later.
+
+    Args:
+        work: what is done.
+        threads: how many may work; with one, it is done when it is asked for.
+
+    Returns:
+        Waits for what `work` gives, and gives it, or raises its error.
+    """
+    if threads == 1:
+        return work
+    with_own = ThreadPoolExecutor(1, "stillwatch-ahead")
+    found = with_own.submit(work)
+    with_own.shutdown(wait=False)
+    return found.result
+
+
 class _Lane(Generic[Item]):
     """What one source has given and nobody has taken yet."""
 

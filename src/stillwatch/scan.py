@@ -51,6 +51,7 @@ from stillwatch.exchange.output import iso, written
 from stillwatch.inputs import Input, prepare_input
 from stillwatch.links.incidence import Attributes
 from stillwatch.links.steps import fit_models, link_steps
+from stillwatch.ordered import ahead
 from stillwatch.results_folder import group_tables, quality_table, text_tables, write_results
 from stillwatch.resuming import begin, identity, is_worth_keeping, load_input, save_input
 from stillwatch.room import expected_bytes, require_room
@@ -175,7 +176,9 @@ def _scan(
         run = Run(engine, report, 0, None if settings.hash_only else journal)
         run.done("input", started, found.rows)
         stages = _stages(run, found, settings, memory)
-        tables = _results(run, found, stages, settings) | _left(run, stages, memory)
+        # Python's work alone, which goes well with the engine's reading of texts.
+        left = ahead(_left(run, stages, memory), settings.threads)
+        tables = _results(run, found, stages, settings) | left()
         summary = _summary(run, found, settings, tables, stages.n_tested)
         summary["generated_from"] = {"command": request.command, **found.origin}
         told = memory.told(stages.judged, settings.fdr)
@@ -215,7 +218,7 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
     else:
         take_signatures(run, found.text_bytes)
     run.steps(family_steps(memory.known.families, settings.threads))
-    run.steps(link_steps())
+    run.steps(link_steps(threads=settings.threads))
     run.steps(signal_steps())
     run.steps(account_steps())
     run.steps(usage_steps())
@@ -229,20 +232,16 @@ def _stages(run: Run, found: Input, settings: ScanSettings, memory: Memory) -> _
 def _shown(run: Run, settings: ScanSettings, memory: Memory) -> tuple[_Found, dict[str, pa.Table]]:
     """Groups found, tested and chosen to be shown, and the tables of these; the rest of what was made is let go of."""
     engine = run.engine
+    entities = engine.table("account_entities")
+    # Mostly one thread's work, which goes well with the candidates' and the engine's.
+    known = ahead(_known_of_accounts(engine, entities), settings.threads)
     usage, candidates, wording = _candidates(run, settings)
     start = time.perf_counter()
-    attributes = Attributes.from_table(engine.table("account_attributes"))
-    models = AttributeModels(attributes, fit_models(attributes))
+    models, lives, outputs = known()
+    beside = Beside(models, lives, outputs, wording)
     form = load_classifiers().benign_training_form_rate
     rates = Rates(settings.fdr, settings.shape_error, form, threads=settings.threads)
     told = _telling(run.report)
-    entities = engine.table("account_entities")
-    beside = Beside(
-        models,
-        Lives.from_tables(engine.table("accounts"), entities),
-        TemplateScores.from_table(engine.table("template_outputs")),
-        wording,
-    )
     tested = judge(usage, candidates, engine.batches("candidate_sample"), beside, rates, told)
     return_unused()
     judged = memory.judged(tested, usage, entities, rates)
@@ -255,6 +254,23 @@ def _shown(run: Run, settings: ScanSettings, memory: Memory) -> tuple[_Found, di
     if not memory.verdicts:
         judged = judged.only(part.index for group in shown for part in (*group.parts, *group.extensions))
     return _Found(shown, models, judged, len(tested)), shown_tables(shown, usage)
+
+
+_OfAccounts = tuple[AttributeModels, Lives, TemplateScores]
+
+
+def _known_of_accounts(engine: Engine, entities: pa.Table) -> Callable[[], _OfAccounts]:
+    """Reads tables now, and makes of them, when called, what the tests know beside the exchanges."""
+    tables = {name: engine.table(name) for name in ("account_attributes", "template_outputs")}
+    accounts = engine.table("accounts", ("account_id", "created_at", "banned_at"))
+
+    def made() -> _OfAccounts:
+        scores = TemplateScores.from_table(tables.pop("template_outputs"))
+        attributes = Attributes.from_table(tables.pop("account_attributes"))
+        models = AttributeModels(attributes, fit_models(attributes))
+        return models, Lives.from_tables(accounts, entities), scores
+
+    return made
 
 
 def _candidates(run: Run, settings: ScanSettings) -> tuple[Usage, list[Candidate], NDArray[np.int64]]:
@@ -280,11 +296,12 @@ def _telling(report: Report) -> Callable[[int, int], None]:
     return lambda done, total: report("testing groups", done, total)
 
 
-def _left(run: Run, stages: _Found, memory: Memory) -> dict[str, pa.Table]:
-    """What later runs need to know the groups and templates of this one again."""
+def _left(run: Run, stages: _Found, memory: Memory) -> Callable[[], dict[str, pa.Table]]:
+    """Reads tables now, and makes of them, when called, what later runs need to know the groups and templates of this
+    one again."""
     accounts, templates = run.engine.table("shown_accounts"), run.engine.table("shown_template_use")
     families = {field: run.engine.table(families_name(field)) for field in FIELDS}
-    return memory.left(known_groups(stages.shown, accounts, templates), families)
+    return lambda: memory.left(known_groups(stages.shown, accounts, templates), families)
 
 
 def _results(run: Run, found: Input, stages: _Found, settings: ScanSettings) -> dict[str, pa.Table]:

@@ -8,7 +8,13 @@ from hypothesis.extra.numpy import arrays
 from scipy.sparse import csr_array
 from scipy.stats import hypergeom
 
-from stillwatch.campaigns.candidates import CandidateSettings, _rare, candidates, followed_up
+from stillwatch.campaigns.candidates import (
+    CandidateSettings,
+    _log_probability,
+    _rare,
+    candidates,
+    followed_up,
+)
 from stillwatch.campaigns.overlap import overlaps
 from stillwatch.campaigns.repetition import Usage, log_e_of_use
 from stillwatch.campaigns.split import split_by_mix
@@ -247,3 +253,12 @@ def test_accounts_of_one_mix_are_not_parted():
     for mix in ([0.25, 0.25, 0.25, 0.25], [0.9, 0.04, 0.03, 0.03]):
         assert split_by_mix(rng.multinomial(20, mix, size=300).astype(float), 5) is None
     assert split_by_mix(np.tile([3.0, 4.0], (50, 1)), 5) is None
+
+
+@given(st.integers(1, 400), st.integers(1, 400), st.integers(0, 400), st.data())
+def test_probability_of_so_many_is_scipys(drawn: int, held: int, others: int, data: st.DataObject) -> None:
+    n = held + others
+    drawn = min(drawn, n)
+    inside = data.draw(st.integers(max(0, drawn - others), min(drawn, held)))
+    found = _log_probability(np.array([inside]), np.array([held]), drawn, n)
+    assert found == pytest.approx(hypergeom.logpmf([inside], n, [held], drawn), rel=1e-9, abs=1e-9)

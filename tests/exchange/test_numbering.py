@@ -1,10 +1,23 @@
 """Numbers are told apart by marks as by sorting."""
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stillwatch.exchange.numbering import numbered, runs
+from stillwatch.exchange.numbering import coded, numbered, runs
+
+
+@given(
+    st.lists(st.lists(st.none() | st.sampled_from(["", "a", "b", "B", "ß", "aa"]), max_size=6), max_size=4)
+)
+def test_strings_are_numbered_in_order_whatever_chunk_they_stand_in(chunks):
+    names, number = coded(pa.chunked_array(chunks, pa.string()))
+    rows = [text or "" for chunk in chunks for text in chunk]
+    wanted = sorted(set(rows), key=str.encode)
+    assert names.to_pylist() == wanted
+    assert number.tolist() == [wanted.index(text) for text in rows]
+    assert number.dtype == np.int64
 
 
 @given(st.lists(st.integers(0, 60), max_size=30), st.sampled_from([61, 5_000]))

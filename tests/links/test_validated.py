@@ -2,16 +2,16 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, combine_pvalues, poisson
 
 from stillwatch.links.incidence import Attributes
-from stillwatch.links.pair_kernels import poisson_bound, product_p_value
+from stillwatch.links.pair_kernels import enumerate_pairs, poisson_bound, product_p_value
 from stillwatch.links.poisson_binomial import log_tail
 from stillwatch.links.settings import LinkSettings
 from stillwatch.links.steps import fit_models
-from stillwatch.links.validated import validated_links
+from stillwatch.links.validated import _null, _shares, validated_links
 from tests.links.worlds import draw, planted
 
 
@@ -51,6 +51,53 @@ def test_product_holds_where_most_p_values_are_one(seed: int) -> None:
         corrected = math.exp(product_p_value(float(ordered[rank]), np.log(chance)))
         assert (rank + 1) / ordered.size <= corrected + 5 * math.sqrt(corrected / ordered.size)
         assert corrected <= 20 * (rank + 1) / ordered.size
+
+
+def one_by_one(
+    attributes: Attributes, settings: LinkSettings, loosest: float
+) -> dict[tuple[int, int], float]:
+    """ln p of every pair that shares a value under the cap, worked out from the sets of values."""
+    kinds = tuple(sorted(attributes.kinds))
+    null = _null(attributes, fit_models(attributes), kinds, settings)
+    tiers = np.array([2, 10, 50, settings.cap])
+    found = {}
+    for i in range(len(attributes.entities)):
+        for j in range(i + 1, len(attributes.entities)):
+            best, chance = np.zeros(len(null.log_block)), np.zeros(len(null.log_block))
+            for number, kind in enumerate(kinds):
+                incidence, block = attributes.kinds[kind], null.block[number]
+                dense = incidence.matrix.toarray()
+                degrees = incidence.value_degrees[(dense[i] > 0) & (dense[j] > 0)]
+                means = null.log_x[number, i] + null.log_x[number, j] + null.log_sum[number, :, 0, 0]
+                counts = [int((degrees <= tier).sum()) for tier in tiers]
+                own = [
+                    poisson_bound(n, mean) + null.log_tests[number]
+                    for n, mean in zip(counts, means, strict=True)
+                    if n
+                ]
+                best[block] = min(best[block], min([0.0, *own]) + null.log_block[block])
+                chance[block] += math.exp(min(0.0, means[-1]))
+            log_p = product_p_value(float(best.sum()), np.log(np.clip(chance, 1e-300, 1.0)))
+            if log_p <= loosest:
+                found[i, j] = log_p
+    return found
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3), st.integers(1, 9))
+@example(seed=444, threads=1, loosest=1)  # a pair whose p-value is less than the product
+def test_pairs_are_those_of_every_pair_looked_at(seed: int, threads: int, loosest: int) -> None:
+    rng = np.random.default_rng(seed)
+    kinds = {kind: draw(rng, 14, 8, 24, kind) for kind in ("payment", "prefix", "birth")}
+    attributes = Attributes(tuple(f"e{i:02d}" for i in range(14)), kinds)
+    limits = LinkSettings()
+    shares, _ = _shares(attributes, tuple(sorted(kinds)), limits.cap)
+    null = _null(attributes, fit_models(attributes), tuple(sorted(kinds)), limits)
+    first, second, log_p, log_p_kind = enumerate_pairs(shares, null, -loosest / 3, threads)
+    wanted = one_by_one(attributes, limits, -loosest / 3)
+    found = dict(zip(zip(first.tolist(), second.tolist(), strict=True), log_p.tolist(), strict=True))
+    assert found == pytest.approx(wanted)
+    assert log_p_kind.shape == (len(first), len(kinds))
 
 
 def test_a_world_without_ties_gives_no_links() -> None:

@@ -12,6 +12,7 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from scipy.special import betaln
 from scipy.stats import hypergeom
 
 from stillwatch.campaigns.overlap import overlaps
@@ -102,7 +103,10 @@ class _Bundle:
     @cached_property
     def log_e(self) -> float:
         """Natural logarithm of the e-value that their use is a matter of the account."""
-        return log_e_of_use(self.users, self.usage.exposures)
+        known = self.usage.log_e_of_bundles
+        if self.templates not in known:
+            known[self.templates] = log_e_of_use(self.users, self.usage.exposures)
+        return known[self.templates]
 
 
 @dataclass(frozen=True)
@@ -141,8 +145,10 @@ def candidates(
     found: dict[tuple[tuple[int, ...], bytes], Candidate] = {}
     bundles = sorted({*_bundles(usage, settings), *kin})
     sources = [partial(_of_bundle, usage, templates, settings) for templates in bundles]
-    shared = _shared(usage, communities, settings)
-    sources += [partial(_of_community, usage, community, used, settings) for community, used in shared]
+    groups = [community for community in communities if len(community) >= settings.minimum_entities]
+    if groups:
+        often = _Often.of(usage, settings.minimum_exchanges)
+        sources += [partial(_of_community, usage, community, often, settings) for community in groups]
     # Nothing is worth keeping back: all of them are kept in the end.
     with closing(in_order(sources, threads, lambda candidate: 0, 0)) as made:
         for candidate in made:
@@ -165,10 +171,11 @@ def _of_bundle(usage: Usage, templates: tuple[int, ...], settings: CandidateSett
 
 
 def _of_community(
-    usage: Usage, community: NDArray[np.int64], shared: tuple[int, ...], settings: CandidateSettings
+    usage: Usage, community: NDArray[np.int64], often: "_Often", settings: CandidateSettings
 ) -> Iterator[Candidate]:
     """The users, among accounts that links tie together, of what these share."""
-    group = _group(_Bundle(usage, shared), community, "links", settings)
+    shared = _shared(community, often, settings)
+    group = _group(_Bundle(usage, shared), community, "links", settings) if shared else None
     if group is not None:
         yield group.candidate
 
@@ -295,28 +302,35 @@ def _users(usage: Usage, templates: NDArray[np.int64]) -> csr_array:
     return csr_array((np.ones(len(uses.entity)), (uses.entity, uses.template)), shape=shape)
 
 
-def _shared(
-    usage: Usage, communities: Iterable[NDArray[np.int64]], settings: CandidateSettings
-) -> Iterator[tuple[NDArray[np.int64], tuple[int, ...]]]:
-    """Communities, each with the templates that it uses far more widely than its size explains (hypergeometric,
-    Bonferroni), where there are any."""
-    users, everywhere = None, np.zeros(0, np.int64)
-    n_entities, n_templates = len(usage.entities), len(usage.templates)
+@dataclass(frozen=True)
+class _Often:
+    """Who uses which template often enough to count.
+
+    Attributes:
+        users: shape (n_entities, n_templates), ones.
+        everywhere: users of each template, shape (n_templates,).
+    """
+
+    users: csr_array
+    everywhere: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, usage: Usage, least: int) -> "_Often":
+        users = usage.by_template.used_often(least)
+        return cls(users, np.bincount(users.indices, minlength=users.shape[1]).astype(np.int64))
+
+
+def _shared(community: NDArray[np.int64], often: _Often, settings: CandidateSettings) -> tuple[int, ...]:
+    """Templates that a community uses far more widely than its size explains (hypergeometric, Bonferroni)."""
+    n_entities, n_templates = often.users.shape
+    everywhere = often.everywhere
     threshold = np.log(1e-6 / max(n_templates, 1))
-    for community in communities:
-        if len(community) < settings.minimum_entities:
-            continue
-        if users is None:
-            users = usage.by_template.used_often(settings.minimum_exchanges)
-            everywhere = np.bincount(users.indices, minlength=n_templates).astype(np.int64)
-        inside = np.bincount(users[community].indices, minlength=n_templates).astype(np.int64)
-        # At or below its expectation a count has no small p-value.
-        more = inside * n_entities > everywhere * len(community)
-        enough = np.flatnonzero((inside >= settings.minimum_entities) & more)
-        few = _rare(inside[enough], everywhere[enough], len(community), n_entities, threshold)
-        shared = tuple(int(template) for template in enough[few])
-        if shared:
-            yield community, shared
+    inside = np.bincount(often.users[community].indices, minlength=n_templates).astype(np.int64)
+    # At or below its expectation a count has no small p-value.
+    more = inside * n_entities > everywhere * len(community)
+    enough = np.flatnonzero((inside >= settings.minimum_entities) & more)
+    few = _rare(inside[enough], everywhere[enough], len(community), n_entities, threshold)
+    return tuple(int(template) for template in enough[few])
 
 
 def _rare(
@@ -332,7 +346,22 @@ def _rare(
     apart = share * np.log(share / expected)
     apart += (1.0 - share) * np.log(rest / np.maximum(1.0 - expected, 1e-300))
     rare = np.asarray(-drawn * apart < threshold)
-    least = hypergeom.logpmf(inside, n, everywhere, drawn)
+    least = _log_probability(inside, everywhere, drawn, n)
     open_ = np.flatnonzero(~rare & (least < threshold))
     rare[open_] = hypergeom.logsf(inside[open_] - 1, n, everywhere[open_], drawn) < threshold
     return rare
+
+
+def _log_probability(
+    inside: NDArray[np.int64], everywhere: NDArray[np.int64], drawn: int, n: int
+) -> NDArray[np.float64]:
+    """Natural logarithm of P(exactly so many inside).
+
+    As `hypergeom.logpmf`, most of whose time goes into looking at its arguments.
+    """
+    others = n - everywhere
+    ways = betaln(everywhere + 1, 1) + betaln(others + 1, 1) + betaln(n - drawn + 1, drawn + 1)
+    ways -= betaln(inside + 1, everywhere - inside + 1) + betaln(
+        drawn - inside + 1, others - drawn + inside + 1
+    )
+    return np.asarray(ways - betaln(n + 1, 1))

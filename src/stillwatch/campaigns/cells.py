@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from stillwatch.engines.step import SqlStep, Step
-from stillwatch.exchange.numbering import coded, places_in
+from stillwatch.exchange.numbering import coded, numbered, places_in
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -108,8 +108,8 @@ class Cells:
     @cached_property
     def pair(self) -> IntArray:
         """Number of the cell's pair of templates, dense."""
-        code = self.prompt * len(self.templates) + self.system
-        return np.asarray(np.unique(code, return_inverse=True)[1].reshape(-1), dtype=np.int64)
+        n = len(self.templates)
+        return numbered(self.prompt * n + self.system, n * n)[1]
 
     def touching(self, templates: Sequence[str] | NDArray[np.str_]) -> NDArray[np.bool_]:
         """Cells whose prompt or system prompt is of one of these templates."""

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.special import betaln, expit, logsumexp
 
 from stillwatch.campaigns.cells import Cells, UsualSettings
+from stillwatch.exchange.numbering import numbered
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -109,8 +110,8 @@ def exchange_probabilities(
 def _shared(traffic: Traffic, core: BoolArray, suspect: BoolArray, cell: IntArray) -> FloatArray:
     """Mixture of the campaign's and everybody else's pairs of templates, a share for each account."""
     cells = traffic.cells
-    pairs, pair = np.unique(cells.pair[cell], return_inverse=True)
-    pair, account, n = pair.reshape(-1), cells.account[cell], cells.n[cell]
+    pairs, pair = numbered(cells.pair[cell], int(cells.pair.max(initial=0)) + 1)
+    account, n = cells.account[cell], cells.n[cell]
     inside = core[cell]
     everybody = _elsewhere(traffic, core, suspect, pairs)
     elsewhere = everybody
@@ -119,11 +120,9 @@ def _shared(traffic: Traffic, core: BoolArray, suspect: BoolArray, cell: IntArra
     totals = np.bincount(account, weights=n, minlength=len(cells.accounts))
     share = np.bincount(account, weights=n * inside, minlength=len(totals)) / np.maximum(totals, 1.0)
     probability, setting = inside.astype(np.float64), cells.setting[cell]
-    usual = _settings_of(setting, n * ~inside, cells) + _settings_of(
-        traffic.usual.setting, traffic.usual.n, cells
-    )
+    usual = _law(setting, n * ~inside, cells) + _settings_of(traffic.usual.setting, traffic.usual.n, cells)
     for _ in range(ROUNDS):
-        own = _settings_of(setting, n * probability, cells)
+        own = _law(setting, n * probability, cells)
         ours = share[account] * campaign[pair] * own[setting]
         theirs = (1 - share[account]) * elsewhere[pair] * (usual / 2)[setting]
         probability = np.where(inside, ours / np.maximum(ours + theirs, 1e-300), 0.0)
@@ -141,7 +140,12 @@ def _shared(traffic: Traffic, core: BoolArray, suspect: BoolArray, cell: IntArra
 def _settings_of(setting: IntArray, n: FloatArray, cells: Cells) -> FloatArray:
     """Law of the settings of these exchanges; settings that `cells` does not have are left out."""
     known = setting >= 0
-    counts = np.bincount(setting[known], weights=n[known], minlength=len(cells.settings)) + 0.5
+    return _law(setting[known], n[known], cells)
+
+
+def _law(setting: IntArray, n: FloatArray, cells: Cells) -> FloatArray:
+    """Law of settings that `cells` has."""
+    counts = np.bincount(setting, weights=n, minlength=len(cells.settings)) + 0.5
     return np.asarray(counts / counts.sum())
 
 

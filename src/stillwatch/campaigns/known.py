@@ -109,7 +109,7 @@ def family_table(families: Mapping[str, pa.Table]) -> pa.Table:
     for name, table in sorted(families.items()):
         stays = pc.or_(pc.greater(table["n_exchanges"], 0), pc.is_valid(table["signature"]))
         kept = table.filter(stays)
-        tables.append(kept.add_column(0, "field", pa.array([name] * len(kept), pa.string())))
+        tables.append(kept.add_column(0, "field", pa.repeat(name, len(kept))))
     if not tables:
         return KNOWN_TEMPLATES.empty()
     whole = pa.concat_tables(table.select(KNOWN_TEMPLATES.names) for table in tables)
@@ -121,15 +121,26 @@ def group_tables(groups: Iterable[KnownGroup]) -> dict[str, pa.Table]:
     ordered = sorted(groups, key=lambda group: group.group_id)
     heads = [{"group_id": group.group_id, "reported": group.reported} for group in ordered]
     parts = [
-        {"group_id": group.group_id, "part": part, "name": name, "n_exchanges": n}
+        _part_table(group.group_id, part, counts)
         for group in ordered
         for part, counts in ((ACCOUNT, group.accounts), (TEMPLATE, group.templates))
-        for name, n in sorted(counts.items())
     ]
     return {
         KNOWN_GROUPS.name: pa.Table.from_pylist(heads, schema=KNOWN_GROUPS.arrow),
-        KNOWN_PARTS.name: pa.Table.from_pylist(parts, schema=KNOWN_PARTS.arrow),
+        KNOWN_PARTS.name: pa.concat_tables([KNOWN_PARTS.empty(), *parts]),
     }
+
+
+def _part_table(group_id: str, part: str, counts: Mapping[str, int]) -> pa.Table:
+    """`KNOWN_PARTS` of one group's accounts or templates, in order of name."""
+    names = sorted(counts)
+    columns = [
+        pa.repeat(group_id, len(names)),
+        pa.repeat(part, len(names)),
+        pa.array(names, pa.string()),
+        pa.array([counts[name] for name in names], pa.int64()),
+    ]
+    return pa.table(columns, schema=KNOWN_PARTS.arrow)
 
 
 def _read(folder: Path, schema: TableSchema) -> pa.Table:

@@ -114,6 +114,7 @@ def _body(group: ShownGroup, usage: Usage) -> Body:
 
 def _counts(table: pa.Table, name: str, n: int) -> list[dict[str, int]]:
     counts: list[dict[str, int]] = [{} for _ in range(n)]
-    for row in table.select(["candidate", name, "n_exchanges"]).to_pylist():
-        counts[row["candidate"]][row[name]] = row["n_exchanges"]
+    columns = (table.column(column).to_pylist() for column in ("candidate", name, "n_exchanges"))
+    for candidate, one, n_exchanges in zip(*columns, strict=True):
+        counts[candidate][one] = n_exchanges
     return counts

@@ -54,6 +54,11 @@ class Usage:
         """`totals`, for `log_e_of_use`."""
         return Exposures(self.totals)
 
+    @cached_property
+    def log_e_of_bundles(self) -> dict[tuple[int, ...], float]:
+        """What `log_e_of_use` says of sets of templates, as far as anybody has asked: many groups use the same."""
+        return {}
+
     def volumes(self, entities: NDArray[np.int64], templates: Sequence[int]) -> FloatArray:
         """Exchanges of these entities (ascending) in each of these templates, both halves, shape (len(templates),)."""
         _, uses, _ = self.by_template.of_group(entities, templates)

@@ -6,7 +6,8 @@ that a killed run leaves no table that looks whole, and a reader can open any st
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import sqlglot
 from stillwatch.engines.errors import EngineDiskError, EngineMemoryError
 from stillwatch.engines.parquet_units import BATCH_ROWS, prepared, units, write_kernel
 from stillwatch.engines.step import DriverStep, FoldStep, KernelStep, SqlStep, Step
+from stillwatch.ordered import in_order
 
 SESSION = "SET TimeZone = 'UTC'; SET enable_progress_bar = false"
 """What every connection begins with. A bar would stand among the command's own words where Python is interactive."""
@@ -135,22 +137,33 @@ class DuckdbEngine:
             for file, number in found.fetchall():
                 numbers.setdefault(file, []).append(number)
             nothing = self._connection.sql(f"{select(name, columns)} LIMIT 0").to_arrow_table()
-            return pa.concat_tables(
-                [nothing, *(self._rows_of(file, own, columns) for file, own in numbers.items())]
-            )
+            # A file's few rows are one thread's work.
+            reads = [partial(self._rows_of, file, own, columns) for file, own in numbers.items()]
+            with closing(in_order(reads, self._threads, lambda rows: 0, 0)) as read:
+                return pa.concat_tables([nothing, *read])
 
-    def _rows_of(self, file: str, numbers: Sequence[int], columns: Sequence[str]) -> pa.Table:
+    def _rows_of(self, file: str, numbers: Sequence[int], columns: Sequence[str]) -> Iterator[pa.Table]:
         source = _of_files([file], _ROW)
         listed = ", ".join(map(str, numbers))
         query = f"SELECT {_listed(columns)} FROM {source} WHERE {_ROW} IN ({listed})"
-        return self._connection.sql(query).to_arrow_table()
+        with self._cursor() as cursor:
+            yield cursor.sql(query).to_arrow_table()
 
     def batches(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """A table in batches of at most `BATCH_ROWS` rows."""
         # A cursor of its own: a batch reader would otherwise be cut off by the next statement.
+        with self._cursor() as cursor:
+            yield from cursor.sql(select(name, columns)).to_arrow_reader(BATCH_ROWS)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of its own to the same tables, for one thread."""
         cursor = self._connection.cursor()
-        cursor.execute(SESSION)
-        yield from cursor.sql(select(name, columns)).to_arrow_reader(BATCH_ROWS)
+        try:
+            cursor.execute(SESSION)
+            yield cursor
+        finally:
+            cursor.close()
 
     def export(self, name: str, file: Path) -> None:
         """Copy a table into one file; it is whole as soon as it has its name."""

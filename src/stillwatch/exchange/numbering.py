@@ -13,10 +13,15 @@ SPARSE = 16
 
 def coded(column: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
     """Distinct strings in order (null counts as empty), and the number of each row's."""
-    filled = pc.fill_null(column.cast(pa.string()), "")
-    names = pc.unique(filled)
-    names = names.take(pc.sort_indices(names))
-    return names, places_in(names, filled)
+    encoded = pc.fill_null(column.cast(pa.string()), "").dictionary_encode()
+    if encoded.num_chunks == 0:
+        return pa.array([], pa.string()), np.zeros(0, np.int64)
+    names = encoded.chunk(0).dictionary  # encoded at once, all chunks have one
+    order = pc.sort_indices(names)
+    place = np.empty(len(names), np.int64)
+    place[order.to_numpy()] = np.arange(len(names))
+    numbers = pa.chunked_array([chunk.indices for chunk in encoded.chunks])
+    return names.take(order), place[numbers.to_numpy()]
 
 
 def places_in(names: pa.Array, column: pa.ChunkedArray) -> NDArray[np.int64]:

@@ -1,14 +1,23 @@
 """The kernel behind validated pairs: entity by entity, through the holders of its values."""
 
 import math
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from stillwatch.ordered import in_order
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+_PARTS = 4
+"""Parts of the work for each thread: none knows how long its own will take."""
 
 
 class Shares(NamedTuple):
@@ -49,7 +58,7 @@ class Null(NamedTuple):
     log_block: Floats
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
 def poisson_bound(count: int, log_mean: float) -> float:
     """ln of an upper bound on P(X >= count) for any Poisson-binomial X with at most this mean.
 
@@ -70,7 +79,7 @@ def poisson_bound(count: int, log_mean: float) -> float:
     return min(0.0, count * log_mean - mean - math.lgamma(count + 1.0) + math.log(total))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
 def product_p_value(log_product: float, log_chance: Floats) -> float:
     """ln of an upper bound on P(product of independent p-values <= exp(log_product)).
 
@@ -98,12 +107,18 @@ def product_p_value(log_product: float, log_chance: Floats) -> float:
     return min(0.0, log_product + math.log(total))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _pair(counts: Ints, i: int, j: int, null: Null, by_kind: Floats, loosest: float) -> float:
-    """ln p of a pair from its counts (n_kinds, n_tiers), or 0 where it is above `loosest`; fills `by_kind`."""
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _pair(
+    counts: Ints, i: int, j: int, null: Null, made: tuple[Floats, Floats, Floats], loosest: float
+) -> float:
+    """ln p of a pair from its counts (n_kinds, n_tiers), or 0 where it is above `loosest`.
+
+    Fills `made`: ln p by kind; then, for its own use, the least ln p of each set and the chance of one below 1.
+    """
+    by_kind, best, chance = made
+    best[:] = 0.0
+    chance[:] = 0.0
     n_kinds, n_tiers = counts.shape
-    best = np.zeros(null.log_block.size)
-    chance = np.zeros(null.log_block.size)
     s, t = null.stratum[i], null.stratum[j]
     for kind in range(n_kinds):
         by_kind[kind] = 0.0
@@ -121,32 +136,70 @@ def _pair(counts: Ints, i: int, j: int, null: Null, by_kind: Floats, loosest: fl
         best[block] = min(best[block], by_kind[kind] + null.log_block[block])
     product, seen = best.sum(), 0.0
     for block in range(chance.size):
-        chance[block] = math.log(min(1.0, max(chance[block], 1e-300)))
         if best[block] < 0:
-            seen += chance[block]
+            seen += math.log(min(1.0, max(chance[block], 1e-300)))
     # The term of the sets that are below 1 is a bound from below; nearly all pairs end here.
     if min(product, seen) > loosest:
         return 0.0
+    for block in range(chance.size):
+        chance[block] = math.log(min(1.0, max(chance[block], 1e-300)))
     return product_p_value(product, chance)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
-def enumerate_pairs(shares: Shares, null: Null, loosest: float) -> tuple[Ints, Ints, Floats, Floats]:
+_Found = tuple[Ints, Ints, Floats, Floats]
+
+
+def enumerate_pairs(shares: Shares, null: Null, loosest: float, threads: int = 1) -> _Found:
     """All pairs whose ln p is at most `loosest`.
+
+    Args:
+        shares: who has what.
+        null: what is expected of a pair.
+        loosest: see above.
+        threads: how many look for pairs; no result depends on it.
 
     Returns:
         first, second (n_pairs,) with first < second; ln p (n_pairs,); ln p by kind (n_pairs, n_kinds).
     """
+    met = _met(shares)
+    # The first entities meet most others: parts of even work, several a thread.
+    work = np.cumsum(met)
+    cuts = np.searchsorted(work, np.linspace(0, work[-1] if len(work) else 0, _PARTS * threads + 1)[1:-1])
+    bounds = [0, *cuts.tolist(), len(met)]
+
+    def found(begin: int, end: int) -> Iterator[_Found]:
+        yield _pairs_from(shares, null, loosest, (begin, end), int(met[begin:end].max(initial=0)))
+
+    parts = [partial(found, begin, end) for begin, end in pairwise(bounds)]
+    with closing(in_order(parts, threads, lambda part: 0, 0)) as made:
+        first, second, log_p, log_p_kind = (np.concatenate(column) for column in zip(*made, strict=True))
+    return first, second, log_p, log_p_kind
+
+
+@njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _met(shares: Shares) -> Ints:
+    """How often each entity meets a later one in its values (n_entities,)."""
+    met = np.zeros(shares.starts.size - 1, np.int64)
+    for value in range(shares.holder_starts.size - 1):
+        begin, end = shares.holder_starts[value], shares.holder_starts[value + 1]
+        for at in range(begin, end):
+            met[shares.holders[at]] += end - 1 - at
+    return met
+
+
+@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator, unused-ignore]
+def _pairs_from(shares: Shares, null: Null, loosest: float, bounds: tuple[int, int], most: int) -> _Found:
+    """`enumerate_pairs` of those whose first entity lies within bounds; none of these meets more than `most`."""
     n = shares.starts.size - 1
     n_kinds, n_tiers = null.log_sum.shape[0], null.log_sum.shape[1]
-    counts = np.zeros((n, n_kinds, n_tiers), np.int32)
-    met = np.zeros(n, np.bool_)
-    touched = np.empty(n, np.int64)
-    by_kind = np.zeros(n_kinds)
+    # By place among those met: what is counted stays in the nearest cache.
+    counts, touched = np.zeros((most, n_kinds, n_tiers), np.int64), np.empty(most, np.int64)
+    place = np.full(n, -1, np.int32)
+    made = np.zeros(n_kinds), np.zeros(null.log_block.size), np.zeros(null.log_block.size)
     capacity, size = 1024, 0
     first, second = np.empty(capacity, np.int64), np.empty(capacity, np.int64)
     log_p, log_p_kind = np.empty(capacity), np.empty((capacity, n_kinds))
-    for i in range(n):
+    for i in range(bounds[0], bounds[1]):
         n_touched = 0
         for at in range(shares.starts[i], shares.starts[i + 1]):
             value = shares.values[at]
@@ -155,16 +208,16 @@ def enumerate_pairs(shares: Shares, null: Null, loosest: float) -> tuple[Ints, I
                 j = shares.holders[where]
                 if j <= i:
                     break
-                if not met[j]:
-                    met[j] = True
+                if place[j] < 0:
+                    place[j] = n_touched
                     touched[n_touched] = j
                     n_touched += 1
-                counts[j, kind, tier] += 1
+                counts[place[j], kind, tier] += 1
         for at in range(n_touched):
             j = touched[at]
-            joint = _pair(counts[j], i, j, null, by_kind, loosest)
-            met[j] = False
-            counts[j] = 0
+            joint = _pair(counts[at], i, j, null, made, loosest)
+            place[j] = -1
+            counts[at] = 0
             if joint > loosest:
                 continue
             if size == capacity:
@@ -172,7 +225,7 @@ def enumerate_pairs(shares: Shares, null: Null, loosest: float) -> tuple[Ints, I
                 log_p, log_p_kind = np.concatenate((log_p, log_p)), np.concatenate((log_p_kind, log_p_kind))
                 capacity *= 2
             first[size], second[size], log_p[size] = i, j, joint
-            log_p_kind[size] = by_kind
+            log_p_kind[size] = made[0]
             size += 1
     return first[:size].copy(), second[:size].copy(), log_p[:size].copy(), log_p_kind[:size].copy()
 

@@ -39,7 +39,7 @@ COMMUNITIES_SCHEMA = pa.schema(
 )
 
 
-def link_steps(settings: LinkSettings | None = None) -> list[Step]:
+def link_steps(settings: LinkSettings | None = None, threads: int = 1) -> list[Step]:
     """Steps from `exchanges` and `accounts` to communities of tied entities.
 
     Makes the tables of `attribute_steps`, then:
@@ -51,7 +51,7 @@ def link_steps(settings: LinkSettings | None = None) -> list[Step]:
     settings = settings or LinkSettings()
     return [
         *attribute_steps(),
-        DriverStep("links", ("account_attributes",), partial(_links, settings=settings)),
+        DriverStep("links", ("account_attributes",), partial(_links, settings=settings, threads=threads)),
         DriverStep("communities", ("links",), partial(_communities, settings=settings)),
     ]
 
@@ -73,9 +73,9 @@ def fit_models(attributes: Attributes, strata: Mapping[str, str] | None = None) 
     return {kind: fit_bicm(incidence, numbers) for kind, incidence in attributes.kinds.items()}
 
 
-def _links(tables: Mapping[str, pa.Table], settings: LinkSettings) -> pa.Table:
+def _links(tables: Mapping[str, pa.Table], settings: LinkSettings, threads: int) -> pa.Table:
     attributes = Attributes.from_table(tables["account_attributes"])
-    pairs = validated_links(attributes, fit_models(attributes), settings)
+    pairs = validated_links(attributes, fit_models(attributes), settings, threads)
     entities = pa.array(attributes.entities, pa.string())
     parts = [
         _of_kind(attributes.kinds[kind], pairs, number, entities, settings.cap)

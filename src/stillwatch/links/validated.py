@@ -50,7 +50,10 @@ class ValidatedPairs:
 
 
 def validated_links(
-    attributes: Attributes, models: Mapping[str, BipartiteModel], settings: LinkSettings | None = None
+    attributes: Attributes,
+    models: Mapping[str, BipartiteModel],
+    settings: LinkSettings | None = None,
+    threads: int = 1,
 ) -> ValidatedPairs:
     """Validate all pairs of entities by the values that they share.
 
@@ -63,6 +66,7 @@ def validated_links(
         attributes: who has what.
         models: the fitted null of each kind of `attributes` (one division into strata for all kinds).
         settings: cap, rate and dependent sets.
+        threads: how many look for pairs; no result depends on it.
 
     Returns:
         The validated pairs. Memory is linear in the attributes and the pairs returned; time in the pairs that
@@ -79,7 +83,7 @@ def validated_links(
         return ValidatedPairs(nothing, nothing, empty, kinds, np.zeros((0, len(kinds))), n_tested)
     # No pair above this can pass: at most `sharing` of them have a p-value below 1.
     loosest = min(0.0, float(np.log(settings.fdr * min(sharing, n_tested) / n_tested)))
-    first, second, log_p, log_p_kind = enumerate_pairs(shares, null, loosest)
+    first, second, log_p, log_p_kind = enumerate_pairs(shares, null, loosest, threads)
     passed = _benjamini_hochberg(log_p, n_tested, settings.fdr)
     keep = np.flatnonzero(passed)
     keep = keep[np.lexsort((second[keep], first[keep]))]
