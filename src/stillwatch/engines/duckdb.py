@@ -156,7 +156,9 @@ class DuckdbEngine:
             yield from cursor.sql(select(name, columns)).to_arrow_reader(BATCH_ROWS)
 
     @contextmanager
-    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def _cursor(
+        self,
+    ) -> "Iterator[duckdb.DuckDBPyConnection]":  # as words: DuckDB tells at exit of types still held
         """A connection of its own to the same tables, for one thread."""
         cursor = self._connection.cursor()
         try:
