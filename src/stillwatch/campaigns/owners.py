@@ -16,12 +16,12 @@ from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from stillwatch.campaigns.co_occurrence import CONNECTED_BY, OWNED_BY, AttributeModels, held_rare_values
 from stillwatch.campaigns.grouped_rows import numbered_as_met
 from stillwatch.campaigns.sample import GroupSample
+from stillwatch.exchange.disjoint_sets import connected
 
 IntArray = NDArray[np.int64]
 
@@ -62,30 +62,7 @@ def _held_together(entities: IntArray, models: AttributeModels, kinds: Collectio
     row, held = held_rare_values(entities[place], models, kinds)
     value, first = numbered_as_met(held)
     # Everybody with the first who holds the value: a value that many hold makes no more ties than it has holders.
-    return numbered_as_met(_components(place[row], place[row][first][value], len(entities)))[0]
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _components(ones: IntArray, others: IntArray, n: int) -> IntArray:
-    """A member of the component of each of n vertices, one for all of it; edge i is `ones[i]`, `others[i]`.
-
-    Disjoint sets with halved paths (Tarjan & van Leeuwen, J. ACM 31, 245, 1984).
-    """
-    above = np.arange(n)
-    for edge in range(len(ones)):
-        one, other = _root(above, ones[edge]), _root(above, others[edge])
-        above[max(one, other)] = min(one, other)
-    for vertex in range(n):
-        above[vertex] = _root(above, vertex)
-    return above
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator, unused-ignore]
-def _root(above, vertex):  # type: ignore[no-untyped-def]
-    while above[vertex] != vertex:
-        above[vertex] = above[above[vertex]]
-        vertex = above[vertex]
-    return vertex
+    return numbered_as_met(connected(place[row], place[row][first][value], len(entities)))[0]
 
 
 def colleagues(owner: IntArray) -> bool:

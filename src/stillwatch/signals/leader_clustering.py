@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, uint64
 
+from stillwatch.exchange.disjoint_sets import root, roots
 from stillwatch.text.grams import GRAMS
 
 SIMILAR = 0.4
@@ -68,7 +69,7 @@ def cluster(
     numbers = _numbered(signatures.grams, signatures.n_grams)
     shares = _own_share(signatures.n_grams, numbers, texts)
     leads = _cluster(tuple(signatures), (*numbers, shares), parents, n_known, rare, lineage)
-    return _roots(parents), leads
+    return roots(parents), leads
 
 
 class Leaders(NamedTuple):
@@ -115,15 +116,6 @@ def _own_share(
     out = np.ones(place.shape, np.float32)
     _fill_shares(n_grams, place, texts, np.zeros(n_shingles, np.int64), out)
     return out
-
-
-def _roots(parents: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    roots = parents
-    while True:
-        further = roots[roots]
-        if (further == roots).all():
-            return roots
-        roots = further
 
 
 @njit(nogil=True, cache=True)
@@ -303,14 +295,6 @@ def _nearest(own, leaders, index, best):  # type: ignore[no-untyped-def] # noqa:
 
 
 @njit(nogil=True, cache=True)
-def _root(parents, i):  # type: ignore[no-untyped-def]
-    while parents[i] != i:
-        parents[i] = parents[parents[i]]
-        i = parents[i]
-    return i
-
-
-@njit(nogil=True, cache=True)
 def _cluster(signatures, known, parents, n_old, rare, lineage):  # type: ignore[no-untyped-def] # noqa: PLR0912, PLR0915
     """Set the parent of every row from `n_old` on; return which rows others are compared with."""
     grams, n_grams, edges = signatures
@@ -351,7 +335,7 @@ def _cluster(signatures, known, parents, n_old, rare, lineage):  # type: ignore[
                 alike = shared / max(1, own + its - shared)
                 near = alike >= SIMILAR
                 if near and lineage:
-                    a, b = _root(parents, row), _root(parents, other)
+                    a, b = root(parents, row), root(parents, other)
                     # The family of the earlier row keeps its name.
                     parents[max(a, b)] = min(a, b)
                     continue
@@ -372,7 +356,7 @@ def _cluster(signatures, known, parents, n_old, rare, lineage):  # type: ignore[
                 if rank > most or (rank == most and (alike > closest or (alike == closest and other < best))):
                     best, most, closest = other, rank, alike
             if best >= 0:
-                parents[_root(parents, row)] = _root(parents, best)
+                parents[root(parents, row)] = root(parents, best)
             if parents[row] != row and not lineage:
                 continue
         leads[row] = n_grams[row] > 0
